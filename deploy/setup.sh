@@ -1,0 +1,33 @@
+#!/bin/sh
+# Installs what a fresh Debian machine lacks when root; otherwise says in one line what to type.
+#   deploy/setup.sh postgresql   PostgreSQL's programs, 14 or newer
+#   deploy/setup.sh python       Python with venv, for the API tests
+set -eu
+
+install() { # what for, packages …
+    what=$1
+    shift
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "$what is missing. Type: sudo apt-get install -y $*   (or your system's packages of the same name)" >&2
+        exit 1
+    fi
+    echo "installing $*"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+case $1 in
+postgresql)
+    command -v cargo >/dev/null || { echo "Rust is missing: https://rustup.rs" >&2; exit 1; }
+    command -v cc >/dev/null || install "A C compiler" gcc libc6-dev
+    if [ -z "${SIGNALBOX_PG_BIN:-}${DATABASE_URL:-}" ] && ! command -v initdb >/dev/null &&
+        ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        install "PostgreSQL" postgresql
+    fi
+    ;;
+python)
+    command -v python3 >/dev/null || install "Python" python3 python3-venv
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install "Python's venv" python3-venv
+    ;;
+esac

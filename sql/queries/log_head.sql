@@ -1,0 +1,3 @@
+-- log_head: the end of the log.
+-- Returns epoch: uuid, seq: bigint
+select epoch, seq from log_head;

@@ -1,0 +1,5 @@
+-- states_all: every current state that is derived from the log.
+-- Returns kind: text, id: uuid, state: text, byte for byte as stored
+select 'incident' as kind, id, state::text as state from incidents
+union all
+select 'user', id, state::text from users;

@@ -1,0 +1,64 @@
+//! Settings, each an option of `signalbox serve` and an environment variable. The README's table is made of these.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Where the database is.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseConfig {
+    /// PostgreSQL to use. Without it, a private one is run under `directory`.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The same database without a pooler in between, for LISTEN, the append queue and migrations [default: DATABASE_URL].
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<String>,
+    /// The same database as a user who may create roles and tables, for migrations only [default: the direct URL].
+    #[arg(long, env = "DATABASE_MIGRATE_URL", hide_env_values = true)]
+    pub database_migrate_url: Option<String>,
+    /// Where the private PostgreSQL keeps its data.
+    #[arg(long, env = "SIGNALBOX_DIRECTORY", default_value = ".signalbox")]
+    pub directory: PathBuf,
+    /// Folder of PostgreSQL's programs [default: PATH, then the usual places].
+    #[arg(long, env = "SIGNALBOX_PG_BIN")]
+    pub pg_bin: Option<PathBuf>,
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct ServeConfig {
+    /// Address and port; port 0 takes a free one.
+    #[arg(long, env = "SIGNALBOX_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Password of the first user `admin` on an empty database [default: one is made up and printed once].
+    #[arg(long, env = "SIGNALBOX_ADMIN_PASSWORD", hide_env_values = true)]
+    pub admin_password: Option<String>,
+    /// Pooled database connections for queries. Each process uses two more.
+    #[arg(long, env = "SIGNALBOX_POOL_SIZE", default_value_t = 10)]
+    pub pool_size: usize,
+    /// Connections accepted at once; keep it below the limit of open files.
+    #[arg(long, env = "SIGNALBOX_MAX_CONNECTIONS", default_value_t = 16_000)]
+    pub max_connections: usize,
+    /// Newest events kept in memory for streams, in MiB. Older ones are read from the database.
+    #[arg(long, env = "SIGNALBOX_RING_MIB", default_value_t = 32)]
+    pub ring_mib: usize,
+    /// Life of an access token, in seconds. A stream ends with its token.
+    #[arg(long, env = "SIGNALBOX_ACCESS_TOKEN_S", default_value_t = 900)]
+    pub access_token_s: u32,
+    /// Life of a sign-in that is refreshed, in hours.
+    #[arg(long, env = "SIGNALBOX_SESSION_H", default_value_t = 720)]
+    pub session_h: u32,
+    /// Sign-in attempts per user name and minute.
+    #[arg(long, env = "SIGNALBOX_SIGN_INS_PER_MINUTE", default_value_t = 20)]
+    pub sign_ins_per_minute: u32,
+    /// Let streams authenticate by `?access_token=`, for clients that can do nothing else.
+    #[arg(long, env = "SIGNALBOX_QUERY_TOKEN", default_value_t = false)]
+    pub query_token: bool,
+    /// Mark cookies `Secure`: switch on wherever browsers come by HTTPS.
+    #[arg(long, env = "SIGNALBOX_SECURE_COOKIES", default_value_t = false)]
+    pub secure_cookies: bool,
+    /// Run `signalbox demo` inside the server: synthetic operations traffic.
+    #[arg(long, env = "SIGNALBOX_DEMO", default_value_t = false)]
+    pub demo: bool,
+}

@@ -1,0 +1,8 @@
+//! The rules: `decide(state, command) -> events` and `evolve(state, event) -> state`, pure.
+//!
+//! Nothing here waits, reads a clock, draws a random number or imports another part of Signalbox.
+
+pub mod incident;
+pub mod permission;
+pub mod system;
+pub mod user;

@@ -1,0 +1,218 @@
+//! What happens to every request before its handler and to every answer after it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::middleware::CatchPanic;
+use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response};
+use serde_json::Value;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::problem::{Problem, from_error};
+
+/// Largest body of a request.
+const BODY_BYTES: usize = 256 << 10;
+/// For a body to arrive.
+const BODY_WAIT: Duration = Duration::from_secs(10);
+/// For a handler to answer; its own waits are shorter. Streams answer at once and then go on.
+const ANSWER_WAIT: Duration = Duration::from_secs(60);
+
+/// What every handler may know of its request.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Names the request in the log and in problems.
+    pub request_id: String,
+    /// SHA-256 of method, path, query and body: what an idempotency key stands for.
+    pub hash: Vec<u8>,
+    /// From `Signalbox-Correlation`, else new.
+    pub correlation_id: Uuid,
+    /// From `traceparent`.
+    pub trace_id: Option<String>,
+}
+
+/// A site with its edge.
+pub struct Edge<E> {
+    site: E,
+    queries: Queries,
+}
+
+impl Edge<()> {
+    /// Around a site whose operations know these query parameters.
+    pub fn around<E>(site: E, queries: Queries) -> Edge<impl Endpoint<Output = Response>>
+    where
+        E: Endpoint + 'static,
+        E::Output: IntoResponse + 'static,
+    {
+        let panicked = |_: Box<dyn std::any::Any + Send>| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says why")
+        };
+        Edge { site: site.map_to_response().with(CatchPanic::new().with_handler(panicked)).map_to_response(), queries }
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let started = Instant::now();
+        let request_id = Uuid::now_v7().simple().to_string();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = match prepare(&mut request, &request_id, &self.queries).await {
+            Ok(()) => match timeout(ANSWER_WAIT, self.site.call(request)).await {
+                Ok(answer) => answer.map_err(from_error),
+                Err(_elapsed) => Err(Problem::unavailable("timeout", "no answer in time", 1)),
+            },
+            Err(problem) => Err(problem),
+        };
+        let mut response = answer.unwrap_or_else(|problem| problem.response(Some(&request_id)));
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = self.queries.methods(&path).unwrap_or_else(|| "GET".to_owned());
+            response.headers_mut().extend(HeaderValue::from_str(&allowed).ok().map(|value| (header::ALLOW, value)));
+        }
+        secure(&mut response, &request_id);
+        let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+        // Without the query, which may carry secrets of careless clients.
+        tracing::debug!(%method, path, status, request_id, ?elapsed, "request");
+        Ok(response)
+    }
+}
+
+/// Reads the body within its limits and notes what the request is.
+async fn prepare(request: &mut Request, request_id: &str, queries: &Queries) -> Result<(), Problem> {
+    queries.check(request)?;
+    let body = match timeout(BODY_WAIT, request.take_body().into_bytes_limit(BODY_BYTES)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => {
+            let detail = format!("a body has at most {BODY_BYTES} bytes");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
+        }
+        Ok(Err(_broken)) => return Err(Problem::bad_request("malformed_body", "the body broke off")),
+        Err(_elapsed) => return Err(Problem::bad_request("malformed_body", "the body did not arrive in time")),
+    };
+    if has_nul(&body) {
+        let detail = "text must not contain the character U+0000; nothing was recorded";
+        return Err(Problem::unacceptable("nul_character", detail));
+    }
+    let mut hash = Context::new(&SHA256);
+    for part in [request.method().as_str(), request.uri().path_and_query().map_or("", |path| path.as_str())] {
+        hash.update(part.as_bytes());
+        hash.update(b"\n");
+    }
+    hash.update(&body);
+    let headers = request.headers();
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let asked = Asked {
+        request_id: request_id.to_owned(),
+        hash: hash.finish().as_ref().to_vec(),
+        correlation_id: value("signalbox-correlation").and_then(|id| id.parse().ok()).unwrap_or_else(Uuid::now_v7),
+        trace_id: value("traceparent").and_then(trace_id),
+    };
+    request.set_data(asked);
+    request.set_body(body);
+    Ok(())
+}
+
+/// PostgreSQL's text cannot hold NUL; in JSON it is written `\u0000`, unless that backslash is itself escaped.
+fn has_nul(body: &[u8]) -> bool {
+    body.contains(&0)
+        || body.windows(6).enumerate().any(|(at, six)| {
+            six == b"\\u0000" && body[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+        })
+}
+
+/// The trace id of a W3C `traceparent`.
+fn trace_id(traceparent: &str) -> Option<String> {
+    let id = traceparent.split('-').nth(1)?;
+    let lower_hex = id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    (id.len() == 32 && lower_hex && id.bytes().any(|byte| byte != b'0')).then(|| id.to_owned())
+}
+
+fn secure(response: &mut Response, request_id: &str) {
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        );
+    }
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert("request-id", value);
+    }
+}
+
+/// The query parameters that each documented operation knows. Others are refused: a misspelt filter
+/// must not quietly show everything.
+pub struct Queries {
+    paths: Vec<(Vec<String>, HashMap<Method, BTreeSet<String>>)>,
+}
+
+impl Queries {
+    /// From the OpenAPI document.
+    pub fn of(document: &Value) -> Queries {
+        let paths = document["paths"].as_object().into_iter().flatten().map(|(path, operations)| {
+            let segments = path.split('/').map(str::to_owned).collect();
+            let methods = operations.as_object().into_iter().flatten().filter_map(|(method, operation)| {
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let names = parameters.filter(|parameter| parameter["in"] == "query");
+                Some((method, names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()))
+            });
+            (segments, methods.collect())
+        });
+        let mut paths: Vec<(Vec<String>, HashMap<_, _>)> = paths.collect();
+        // Literal paths before templates, as the router has it.
+        paths.sort_by_key(|(segments, _)| segments.iter().filter(|segment| segment.starts_with('{')).count());
+        Queries { paths }
+    }
+
+    fn find(&self, path: &str) -> Option<&HashMap<Method, BTreeSet<String>>> {
+        let asked: Vec<&str> = path.split('/').collect();
+        let fits = |segments: &[String]| {
+            segments.len() == asked.len()
+                && segments.iter().zip(&asked).all(|(segment, asked)| segment.starts_with('{') || segment == asked)
+        };
+        self.paths.iter().find(|(segments, _)| fits(segments)).map(|(_, methods)| methods)
+    }
+
+    fn methods(&self, path: &str) -> Option<String> {
+        let mut methods: Vec<&str> = self.find(path)?.keys().map(Method::as_str).collect();
+        methods.sort_unstable();
+        Some(methods.join(", "))
+    }
+
+    fn check(&self, request: &Request) -> Result<(), Problem> {
+        let uri = request.uri();
+        let Some(query) = uri.query() else { return Ok(()) };
+        if query.contains("%00") {
+            return Err(Problem::bad_request("invalid_parameter", "a parameter must not contain the character U+0000"));
+        }
+        let Some(known) = self.find(uri.path()).and_then(|methods| methods.get(request.method())) else {
+            return Ok(());
+        };
+        let names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
+        match names.into_iter().find(|name| !known.contains(*name)) {
+            None => Ok(()),
+            Some(_unknown) => {
+                let detail = match known.len() {
+                    0 => "this operation has no query parameters".to_owned(),
+                    _ => format!(
+                        "unknown query parameter; there are: {}",
+                        Vec::from_iter(known.iter().map(String::as_str)).join(", ")
+                    ),
+                };
+                Err(Problem::bad_request("unknown_parameter", detail))
+            }
+        }
+    }
+}

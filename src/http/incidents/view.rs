@@ -1,0 +1,276 @@
+//! Incidents as clients see and send them.
+
+use std::collections::BTreeMap;
+
+use poem_openapi::types::MaybeUndefined;
+use poem_openapi::{Enum, Object};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::incident::{self, Create, Incident, Update, allowed_actions, key};
+
+macro_rules! scale {
+    ($(#[$about:meta])* $name:ident = $domain:ident { $($value:ident = $word:literal),+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+        pub enum $name { $(#[oai(rename = $word)] #[allow(missing_docs)] $value),+ }
+
+        impl From<$name> for incident::$domain {
+            fn from(value: $name) -> Self {
+                match value { $($name::$value => Self::$value),+ }
+            }
+        }
+
+        impl From<incident::$domain> for $name {
+            fn from(value: incident::$domain) -> Self {
+                match value { $(incident::$domain::$value => Self::$value),+ }
+            }
+        }
+    };
+}
+
+scale! {
+    /// How far along an incident is.
+    Status = Status {
+        Triggered = "triggered", Acknowledged = "acknowledged", Investigating = "investigating",
+        Mitigated = "mitigated", Resolved = "resolved", Closed = "closed", Cancelled = "cancelled"
+    }
+}
+scale! {
+    /// How bad the harm is; P0 is the worst.
+    Severity = Severity { P0 = "P0", P1 = "P1", P2 = "P2", P3 = "P3", P4 = "P4" }
+}
+scale! {
+    /// How soon to work on it: the team's choice, apart from severity.
+    Priority = Priority { Low = "low", Normal = "normal", High = "high", Urgent = "urgent" }
+}
+scale! {
+    /// What can be done to an incident as it is now.
+    Action = Action {
+        Acknowledge = "acknowledge", Unacknowledge = "unacknowledge", Investigate = "investigate",
+        Mitigate = "mitigate", Resolve = "resolve", Close = "close", Reopen = "reopen", Cancel = "cancel",
+        Update = "update", Assign = "assign", Comment = "comment", Merge = "merge", Unmerge = "unmerge"
+    }
+}
+
+/// An incident as it is now.
+#[derive(Debug, Object)]
+#[oai(rename = "Incident")]
+pub struct IncidentView {
+    /// Names it for programs; its stream is `incident/<id>`.
+    id: Uuid,
+    /// Names it for people: `INC-42`.
+    key: String,
+    /// 42 in `INC-42`.
+    number: i64,
+    /// One line.
+    title: String,
+    /// Any number of lines.
+    description: String,
+    /// How far along.
+    status: Status,
+    /// How bad.
+    severity: Severity,
+    /// How soon.
+    priority: Priority,
+    /// Whoever works on it.
+    assignee: Option<String>,
+    /// Host names.
+    affected_servers: Vec<String>,
+    /// Free facts.
+    labels: BTreeMap<String, String>,
+    /// What a monitor calls this trouble.
+    dedup_key: Option<String>,
+    /// How it ended.
+    resolution: Option<String>,
+    /// The incident that this one is a duplicate of.
+    merged_into: Option<Uuid>,
+    /// Its duplicates.
+    absorbed: Vec<Uuid>,
+    /// How many comments the timeline holds.
+    comments: i64,
+    /// How often it came back.
+    reopened: i64,
+    /// The actor who reported it.
+    created_by: String,
+    /// When it was reported.
+    created_at: OffsetDateTime,
+    /// When it last changed.
+    updated_at: OffsetDateTime,
+    /// Since when somebody answers for it.
+    acknowledged_at: Option<OffsetDateTime>,
+    /// Since when the harm has stopped.
+    mitigated_at: Option<OffsetDateTime>,
+    /// Since when the cause is gone.
+    resolved_at: Option<OffsetDateTime>,
+    /// Since when it is closed.
+    closed_at: Option<OffsetDateTime>,
+    /// How many events made this state; the ETag.
+    version: i64,
+    /// What may be done to it as it is now.
+    allowed_actions: Vec<Action>,
+}
+
+impl From<&Incident> for IncidentView {
+    fn from(incident: &Incident) -> IncidentView {
+        let allowed_actions = allowed_actions(incident).into_iter().map(Action::from).collect();
+        let incident = incident.clone();
+        IncidentView {
+            id: incident.id,
+            key: key(incident.number),
+            number: incident.number,
+            title: incident.title,
+            description: incident.description,
+            status: incident.status.into(),
+            severity: incident.severity.into(),
+            priority: incident.priority.into(),
+            assignee: incident.assignee,
+            affected_servers: incident.affected_servers,
+            labels: incident.labels,
+            dedup_key: incident.dedup_key,
+            resolution: incident.resolution,
+            merged_into: incident.merged_into,
+            absorbed: incident.absorbed,
+            comments: incident.comments,
+            reopened: incident.reopened,
+            created_by: incident.created_by,
+            created_at: incident.created_at,
+            updated_at: incident.updated_at,
+            acknowledged_at: incident.acknowledged_at,
+            mitigated_at: incident.mitigated_at,
+            resolved_at: incident.resolved_at,
+            closed_at: incident.closed_at,
+            version: incident.version,
+            allowed_actions,
+        }
+    }
+}
+
+/// A page of incidents.
+#[derive(Debug, Object)]
+pub struct IncidentPage {
+    /// At most `limit`.
+    pub items: Vec<IncidentView>,
+    /// Pass it as `cursor` for the next page; absent on the last one.
+    #[oai(skip_serializing_if_is_none)]
+    pub next: Option<String>,
+}
+
+/// A new incident.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct NewIncident {
+    /// One line, 1 to 200 characters.
+    title: String,
+    /// At most 16,384 characters.
+    #[oai(default)]
+    description: String,
+    /// Default P3.
+    severity: Option<Severity>,
+    /// Default normal.
+    priority: Option<Priority>,
+    /// A user name.
+    assignee: Option<String>,
+    /// At most 100 host names.
+    #[oai(default)]
+    affected_servers: Vec<String>,
+    /// At most 50.
+    #[oai(default)]
+    labels: BTreeMap<String, String>,
+    /// While an incident with this key is open, creating another one gives that one.
+    pub dedup_key: Option<String>,
+}
+
+impl NewIncident {
+    /// As the rules want it.
+    pub fn create(self, number: i64) -> Create {
+        Create {
+            number,
+            title: self.title,
+            description: self.description,
+            severity: self.severity.unwrap_or(Severity::P3).into(),
+            priority: self.priority.unwrap_or(Priority::Normal).into(),
+            assignee: self.assignee,
+            affected_servers: self.affected_servers,
+            labels: self.labels,
+            dedup_key: self.dedup_key,
+        }
+    }
+}
+
+/// The facts to change; absent ones stay. Lists and labels are replaced whole.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct IncidentChanges {
+    title: Option<String>,
+    description: Option<String>,
+    severity: Option<Severity>,
+    priority: Option<Priority>,
+    affected_servers: Option<Vec<String>>,
+    labels: Option<BTreeMap<String, String>>,
+    /// `null` removes it.
+    dedup_key: MaybeUndefined<String>,
+}
+
+impl IncidentChanges {
+    /// As the rules want it.
+    pub fn update(self) -> Update {
+        Update {
+            title: self.title,
+            description: self.description,
+            severity: self.severity.map(Into::into),
+            priority: self.priority.map(Into::into),
+            affected_servers: self.affected_servers,
+            labels: self.labels,
+            dedup_key: match self.dedup_key {
+                MaybeUndefined::Undefined => None,
+                MaybeUndefined::Null => Some(None),
+                MaybeUndefined::Value(key) => Some(Some(key)),
+            },
+        }
+    }
+}
+
+/// Who shall work on it.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct Assignment {
+    /// A user name; `null` or absent: nobody.
+    pub assignee: Option<String>,
+}
+
+/// A comment.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct NewComment {
+    /// 1 to 8,192 characters.
+    pub text: String,
+}
+
+/// A step of the status machine.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct StatusStep {
+    /// The wanted status. To open an incident again, use `reopen`.
+    pub to: Status,
+    /// Why; at most 2,000 characters.
+    pub reason: Option<String>,
+    /// How it ended; only with `resolved` and `closed`; at most 2,000 characters.
+    pub resolution: Option<String>,
+}
+
+/// Why.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct Reason {
+    /// At most 2,000 characters.
+    pub reason: Option<String>,
+}
+
+/// Which incident goes on.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct MergeTarget {
+    /// Its id or key.
+    pub into: String,
+}

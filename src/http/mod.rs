@@ -1,0 +1,116 @@
+//! All that knows HTTP. The whole route table is [`site`]; `docs.rs` turns it into the OpenAPI document.
+
+pub mod answer;
+pub mod caller;
+mod command;
+pub mod docs;
+mod edge;
+mod events;
+mod health;
+mod incidents;
+mod page;
+pub mod problem;
+pub mod serve;
+mod sign_in;
+mod stream;
+pub mod token;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::{EndpointExt, Route, get};
+use poem_openapi::OpenApiService;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use command::InFlight;
+pub use edge::Asked;
+pub use sign_in::{Passwords, first_admin};
+
+use crate::config::ServeConfig;
+use crate::domain::user::User;
+use crate::hub::Hub;
+use crate::log::{Appender, Registry};
+use crate::postgres::Database;
+use crate::projections::{Account, Accounts};
+use problem::Problem;
+
+/// How long a reader that has seen a position waits for this process to see it too.
+const MIN_SEQ_WAIT: Duration = Duration::from_secs(5);
+
+/// What handlers work with.
+pub struct App {
+    /// Settings.
+    pub config: ServeConfig,
+    /// For reading.
+    pub database: Database,
+    /// For writing.
+    pub appender: Appender,
+    /// For following.
+    pub hub: Arc<Hub>,
+    /// Who may what.
+    pub accounts: Arc<Accounts>,
+    /// Which events there are.
+    pub registry: Arc<Registry>,
+    /// Access tokens.
+    pub tokens: token::Tokens,
+    /// Password checks.
+    pub passwords: Passwords,
+    /// Idempotency keys under way.
+    pub in_flight: InFlight,
+    /// Whether notifications arrive.
+    pub listening: watch::Receiver<bool>,
+    /// Whether the private PostgreSQL, if there is one, runs.
+    pub stop: CancellationToken,
+}
+
+impl App {
+    /// A user who may sign in, with the rights of now.
+    ///
+    /// # Errors
+    /// 401 when there is none; 503 when that cannot be known.
+    pub async fn account(&self, id: Uuid) -> Result<Arc<Account>, Problem> {
+        if let Some(account) = self.accounts.active(id) {
+            return Ok(account);
+        }
+        // Perhaps created by another process a moment ago.
+        let found = self.database.query_opt(include_str!("../../sql/queries/user_find.sql"), &[&id]).await?;
+        if let Some(row) = found {
+            let state: tokio_postgres::types::Json<User> = row.get("state");
+            self.accounts.keep(state.0);
+        }
+        self.accounts.active(id).ok_or_else(|| Problem::unauthorized("this user may not sign in"))
+    }
+
+    /// Waits until this process has seen a position, as a client asks that has seen it elsewhere.
+    ///
+    /// # Errors
+    /// 503 when that takes too long.
+    pub async fn seen(&self, min_seq: Option<i64>) -> Result<(), Problem> {
+        let Some(seq) = min_seq else { return Ok(()) };
+        timeout(MIN_SEQ_WAIT, self.hub.reached(seq)).await.map_err(|_elapsed| {
+            Problem::unavailable("not_there_yet", format!("this process has not seen position {seq} yet"), 1)
+        })
+    }
+}
+
+/// Every documented operation.
+fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
+    let api = (sign_in::SignIn, incidents::Incidents, events::Events, stream::Streams, health::Health);
+    OpenApiService::new(api, "Signalbox", env!("CARGO_PKG_VERSION"))
+}
+
+/// The route table.
+pub fn site(app: Arc<App>) -> serve::Site {
+    let service = api();
+    let document = docs::document(&service);
+    let known = edge::Queries::of(&document);
+    let site = Route::new()
+        .at("/", get(poem::endpoint::make_sync(page::home)))
+        .at("/docs", get(docs::Page::new(&service, &document)))
+        .at("/openapi.json", get(docs::Document::new(&document)))
+        .nest("/", service);
+    Arc::new(edge::Edge::around(site.data(app), known).boxed())
+}

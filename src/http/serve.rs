@@ -1,0 +1,133 @@
+//! The accept loop, in the place of `poem::Server`.
+//!
+//! poem's own notices a closed stream only at the next write, spins when file descriptors run out, has no
+//! time limit for request heads and copies every event into a buffer per connection. This one does not.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use poem::endpoint::BoxEndpoint;
+use poem::http::uri::Scheme;
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Endpoint, Request, Response};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections that wait to be accepted, as in a reconnect storm.
+const BACKLOG: u32 = 4_096;
+/// After a failed accept, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// From the first byte to the end of a request's head.
+const HEADER_WAIT: Duration = Duration::from_secs(10);
+/// A request's head, and hyper's buffer in each direction. In bytes.
+const BUFFER_BYTES: usize = 16 << 10;
+/// A peer that acknowledges nothing for so long is gone.
+const USER_TIMEOUT: Duration = Duration::from_secs(20);
+/// A silent peer is asked after this time, and again at this distance.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// After the stop signal, for streams to say goodbye and commands to finish.
+const STOP_WAIT: Duration = Duration::from_secs(8);
+
+/// The whole of what is served.
+pub type Site = Arc<BoxEndpoint<'static, Response>>;
+
+/// Binds with a long backlog.
+///
+/// # Errors
+/// The address is taken or not ours.
+pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves at most `most_connections` until `stop`, then lets what runs end within [`STOP_WAIT`].
+pub async fn serve(listener: TcpListener, site: Site, most_connections: usize, stop: CancellationToken) {
+    let connections = TaskTracker::new();
+    let room = Arc::new(Semaphore::new(most_connections));
+    loop {
+        // No room: the next ones wait in the backlog instead of using up file descriptors.
+        let place = tokio::select! {
+            place = room.clone().acquire_owned() => place,
+            () = stop.cancelled() => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        prepare(&stream);
+        let (site, stop) = (site.clone(), stop.clone());
+        connections.spawn(async move {
+            connection(stream, peer, site, stop).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    if timeout(STOP_WAIT, connections.wait()).await.is_err() {
+        tracing::warn!(open = connections.len(), "connections cut at the end of the stop time");
+    }
+}
+
+fn prepare(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    let set = stream
+        .set_nodelay(true)
+        .and_then(|()| socket.set_tcp_keepalive(&keepalive))
+        .and_then(|()| socket.set_tcp_user_timeout(Some(USER_TIMEOUT)));
+    if let Err(error) = set {
+        tracing::debug!(%error, "socket options");
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, site: Site, stop: CancellationToken) {
+    let local = stream.local_addr().unwrap_or(peer);
+    let service = service_fn(move |request| {
+        let site = site.clone();
+        async move {
+            let request: Request = (request, LocalAddr(local.into()), RemoteAddr(peer.into()), Scheme::HTTP).into();
+            Ok::<hyper::Response<_>, Infallible>(site.get_response(request).await.into())
+        }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).max_buf_size(BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(20))
+        .keep_alive_timeout(Duration::from_secs(10))
+        .max_concurrent_streams(256)
+        .max_send_buf_size(64 << 10);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await // never polled again after its end
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, %peer, "connection ended");
+    }
+}

@@ -1,0 +1,96 @@
+//! Incidents between the rules and the log: decided events as writes, stored states as incidents.
+
+use time::OffsetDateTime;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+use crate::domain::incident::{Event, Incident, Meta, evolve};
+use crate::domain::permission::INCIDENTS_READ;
+use crate::log::{Cause, NewEvent, State, Write, stamp};
+use crate::postgres::{Database, QueryError};
+
+/// The name of an incident's stream.
+pub fn stream(id: Uuid) -> String {
+    format!("incident/{id}")
+}
+
+/// What to append and what to store after `events` were decided on `before`, and the incident after them.
+///
+/// `before` is `None` for a new incident, whose stream must then not exist yet.
+///
+/// # Panics
+/// When there is neither an incident nor an event.
+pub fn write(
+    before: Option<&Incident>,
+    id: Uuid,
+    events: &[Event],
+    cause: &Cause,
+    occurred_at: OffsetDateTime,
+) -> (Write, State, Incident) {
+    let occurred_at = stamp::micros(occurred_at);
+    let meta = Meta { stream_id: id, actor: cause.actor.clone(), occurred_at };
+    let after = events.iter().fold(before.cloned(), |incident, event| Some(evolve(incident, event, &meta)));
+    let after = after.expect("a write of an incident has events");
+    let new = |event: &Event| NewEvent {
+        id: Uuid::now_v7(),
+        kind: event.kind(),
+        data: event.data(),
+        occurred_at,
+        permissions: &[INCIDENTS_READ],
+    };
+    let write = Write {
+        stream: stream(id),
+        expected: Some(before.map_or(0, |incident| incident.version)),
+        events: events.iter().map(new).collect(),
+    };
+    let state = State { kind: "incident", json: json(&after) };
+    (write, state, after)
+}
+
+/// As it is stored; a rebuild gives the same bytes.
+pub fn json(incident: &Incident) -> String {
+    // Text, numbers and times: nothing in it can fail to serialise.
+    serde_json::to_string(incident).unwrap_or_default()
+}
+
+/// One incident by its id, as it is now.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn find(database: &Database, id: Uuid) -> Result<Option<Incident>, QueryError> {
+    one(database, include_str!("../sql/queries/incident_find.sql"), &id).await
+}
+
+/// One incident by its number.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn find_number(database: &Database, number: i64) -> Result<Option<Incident>, QueryError> {
+    one(database, include_str!("../sql/queries/incident_find_number.sql"), &number).await
+}
+
+/// The open incident with this deduplication key.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn find_open(database: &Database, dedup_key: &str) -> Result<Option<Incident>, QueryError> {
+    one(database, include_str!("../sql/queries/incident_find_open.sql"), &dedup_key).await
+}
+
+/// Draws the number of a new incident. One that is not used leaves a gap; none is given twice.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn next_number(database: &Database) -> Result<i64, QueryError> {
+    let rows = database.query(include_str!("../sql/queries/incident_number.sql"), &[]).await?;
+    Ok(rows.first().map_or(0, |row| row.get(0)))
+}
+
+async fn one(
+    database: &Database,
+    sql: &str,
+    key: &(dyn tokio_postgres::types::ToSql + Sync),
+) -> Result<Option<Incident>, QueryError> {
+    let found = database.query_opt(sql, &[key]).await?;
+    Ok(found.map(|row| row.try_get("state").map(|Json(incident)| incident)).transpose()?)
+}

@@ -1,0 +1,28 @@
+//! Signalbox: one PostgreSQL log; every screen hears of a change in milliseconds and misses none.
+//!
+//! Code map, in the order data moves:
+//!
+//! ```text
+//! http/<module>   parse, authorise, idempotency      http/stream   authenticate, then follow
+//!   domain/       decide(state, command) -> events     hub/        ring of frames, readers are cursors
+//!     log/append  one transaction per batch              log/tail  wake-up -> rows -> ordered batches
+//!       sql/functions/append.sql  ── NOTIFY ───────────────^
+//! ```
+//!
+//! Invariants
+//! - `log` is the only module that names the events table; it knows no incident, no hub and no HTTP.
+//! - `domain` is pure: no clock, no chance, no waiting, nothing of ours.
+//! - Only `http` knows a status code, and poem; only `postgres` knows how to connect.
+//! - Whatever changes state is an append; the state's row changes in the same transaction.
+//! - A notification is a hint, the table is the truth.
+//! - There is no service layer, no repository, no message bus: a handler calls a function.
+
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod hub;
+pub mod incidents;
+pub mod log;
+pub mod postgres;
+pub mod projections;
+pub mod server;

@@ -1,0 +1,63 @@
+//! Reading the log by position or by stream.
+
+use tokio_postgres::Row;
+
+use super::{Event, Head, Idempotency, StoredReply};
+use crate::postgres::{Database, QueryError};
+
+/// Most events in one page, whatever is asked.
+pub const PAGE_EVENTS: i64 = 1_000;
+
+/// The end of the log.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn head(database: &Database) -> Result<Head, QueryError> {
+    let rows = database.query(include_str!("../../sql/queries/log_head.sql"), &[]).await?;
+    Ok(rows
+        .first()
+        .map_or(Head { epoch: uuid::Uuid::nil(), seq: 0 }, |row| Head { epoch: row.get(0), seq: row.get(1) }))
+}
+
+/// Events behind `position`, in order, at most `limit` and [`PAGE_EVENTS`].
+///
+/// # Errors
+/// The database did not answer.
+pub async fn after(database: &Database, position: i64, limit: i64) -> Result<Vec<Event>, QueryError> {
+    let limit = limit.min(PAGE_EVENTS);
+    events(database.query(include_str!("../../sql/queries/events_after.sql"), &[&position, &limit]).await?)
+}
+
+/// Events of one stream behind `version`, in order, at most `limit` and [`PAGE_EVENTS`].
+///
+/// # Errors
+/// The database did not answer.
+pub async fn stream(database: &Database, stream: &str, version: i64, limit: i64) -> Result<Vec<Event>, QueryError> {
+    let limit = limit.min(PAGE_EVENTS);
+    events(database.query(include_str!("../../sql/queries/events_of_stream.sql"), &[&stream, &version, &limit]).await?)
+}
+
+/// What a command with this key was answered, if it is in the log.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn reply(database: &Database, key: &Idempotency) -> Result<Option<StoredReply>, QueryError> {
+    let found =
+        database.query_opt(include_str!("../../sql/queries/idempotency_find.sql"), &[&key.principal, &key.key]).await?;
+    Ok(found.map(|row| {
+        let reply: tokio_postgres::types::Json<_> = row.get("reply");
+        StoredReply { body_hash: row.get("body_hash"), reply: reply.0, seq: row.get("seq") }
+    }))
+}
+
+/// Forgets replies older than the 24 hours for which they are promised. Returns how many.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn forget_replies(database: &Database) -> Result<usize, QueryError> {
+    Ok(database.query(include_str!("../../sql/queries/idempotency_forget.sql"), &[]).await?.len())
+}
+
+fn events(rows: Vec<Row>) -> Result<Vec<Event>, QueryError> {
+    rows.iter().map(|row| Event::from_row(row).map_err(QueryError::from)).collect()
+}

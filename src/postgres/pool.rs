@@ -1,0 +1,92 @@
+//! Pooled queries. Reads only: whatever changes state goes through the append queue.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::{CONNECT_WAIT, Direct};
+
+/// Until a pooled connection is free; then the request is answered 503.
+const POOL_WAIT: Duration = Duration::from_secs(2);
+
+/// Runs queries on pooled connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+}
+
+/// Why a query got no rows.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// No free connection in time.
+    #[error("no database connection: {0}")]
+    Pool(#[from] PoolError),
+    /// The query failed.
+    #[error("{0}")]
+    Query(#[from] tokio_postgres::Error),
+}
+
+impl Database {
+    /// A pool of at most `size` connections.
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn new(direct: &Direct, size: usize) -> anyhow::Result<Database> {
+        let mut config = direct.config.clone();
+        config.application_name("signalbox");
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, direct.tls.clone(), recycling);
+        let pool = Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(POOL_WAIT))
+            .create_timeout(Some(CONNECT_WAIT))
+            .recycle_timeout(Some(CONNECT_WAIT));
+        Ok(Database { pool: pool.build()? })
+    }
+
+    /// Rows of one statement, which stays prepared on its connection: pass constant text only.
+    ///
+    /// A connection that died in the pool is noticed here and the statement is sent once more.
+    /// So it must not matter whether it ran: reads, and writes that say the same thing twice.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    ///
+    /// # Cancellation
+    /// The statement still ends on the server, within its statement timeout, and the connection is kept.
+    pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {
+        let first = self.attempt(sql, parameters).await;
+        match first {
+            Err(QueryError::Query(error)) if died(&error) => self.attempt(sql, parameters).await,
+            answer => answer,
+        }
+    }
+
+    /// The first row, if any.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn query_opt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, QueryError> {
+        Ok(self.query(sql, parameters).await?.into_iter().next())
+    }
+
+    async fn attempt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {
+        let client = self.pool.get().await?;
+        let answer = async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, parameters).await
+        };
+        let answer = answer.await;
+        if answer.as_ref().is_err_and(died) {
+            drop(Object::take(client)); // do not lend a dead connection again
+        }
+        Ok(answer?)
+    }
+}
+
+fn died(error: &tokio_postgres::Error) -> bool {
+    error.is_closed() || error.code().is_some_and(|code| matches!(code.code(), "57P01" | "57P02" | "57P03"))
+}

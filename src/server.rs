@@ -1,0 +1,274 @@
+//! A serving process: what is started, in which order, and how it ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde_json::json;
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::config::{DatabaseConfig, ServeConfig};
+use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
+use crate::domain::{incident, system, user};
+use crate::http::{self, App, InFlight, Passwords, token::Tokens};
+use crate::hub::Hub;
+use crate::log::{Appender, Cause, Command, EventType, NewEvent, Registry, Tail, Tailed, Write, read};
+use crate::postgres::private::{self, Cluster, SUPERUSER};
+use crate::postgres::{APP_ROLE, Database, Direct};
+use crate::projections::Accounts;
+
+/// How often a private PostgreSQL is looked after.
+const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
+/// How often replies past their time are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// For the last event of an orderly stop.
+const FAREWELL_WAIT: Duration = Duration::from_secs(1);
+
+/// The database that a process uses, its own or another's.
+pub struct Backend {
+    /// For the append queue and the tail: no pooler in between.
+    pub direct: Direct,
+    /// For pooled queries; may be a pooler.
+    pub pooled: Direct,
+    /// For migrations.
+    pub migrating: Direct,
+    supervisor: Option<(JoinHandle<()>, CancellationToken)>,
+}
+
+impl Backend {
+    /// Finds the database, or starts a private one.
+    ///
+    /// # Errors
+    /// What is missing and how to get it.
+    pub async fn open(config: &DatabaseConfig) -> anyhow::Result<Backend> {
+        if let Some(url) = &config.database_url {
+            let direct = config.database_direct_url.as_ref().unwrap_or(url);
+            let migrating = config.database_migrate_url.as_ref().unwrap_or(direct);
+            return Ok(Backend {
+                direct: Direct::serving(direct)?,
+                pooled: Direct::serving(url)?,
+                migrating: Direct::migrating(migrating)?,
+                supervisor: None,
+            });
+        }
+        let options = private::Options {
+            directory: std::path::absolute(&config.directory)?,
+            binaries: config.pg_bin.clone(),
+            durable: true,
+            settings: Vec::new(),
+        };
+        let cluster = tokio::task::spawn_blocking(move || Cluster::start(&options)).await??;
+        let serving = Direct::serving(&cluster.url("postgres", APP_ROLE))?;
+        let migrating = Direct::migrating(&cluster.url("postgres", SUPERUSER))?;
+        let stop = CancellationToken::new();
+        let supervisor = tokio::spawn(supervise(cluster, stop.clone()));
+        Ok(Backend { direct: serving.clone(), pooled: serving, migrating, supervisor: Some((supervisor, stop)) })
+    }
+
+    /// Stops a private PostgreSQL in order.
+    pub async fn close(self) {
+        if let Some((supervisor, stop)) = self.supervisor {
+            stop.cancel();
+            if let Err(error) = supervisor.await {
+                tracing::error!(%error, "the private PostgreSQL was not stopped in order");
+            }
+        }
+    }
+}
+
+/// Starts a private PostgreSQL again when it died, and stops it at the end.
+async fn supervise(mut cluster: Cluster, stop: CancellationToken) {
+    let mut ticks = interval(SUPERVISE_EVERY);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = stop.cancelled() => break,
+        }
+        let looked_after = tokio::task::spawn_blocking(move || {
+            let looked_after = if cluster.is_running() { cluster.trim_log() } else { cluster.restart() };
+            (cluster, looked_after)
+        });
+        match looked_after.await {
+            Ok((back, Ok(()))) => cluster = back,
+            Ok((back, Err(error))) => {
+                tracing::error!(%error, "the private PostgreSQL");
+                cluster = back;
+            }
+            Err(error) => return tracing::error!(%error, "the private PostgreSQL is no longer looked after"),
+        }
+    }
+    match tokio::task::spawn_blocking(move || cluster.stop()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "the private PostgreSQL did not stop in order"),
+        Err(error) => tracing::error!(%error, "the private PostgreSQL did not stop in order"),
+    }
+}
+
+/// A process that is ready to serve.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Made up for the user `admin` of an empty database; shown this once.
+    pub admin_password: Option<String>,
+    app: Arc<App>,
+    listener: TcpListener,
+    tail: Tail,
+    process: Uuid,
+}
+
+impl Server {
+    /// Connects, loads what must be in memory, and binds the address. Nothing is served yet.
+    ///
+    /// # Errors
+    /// The database cannot be used, or the address is taken.
+    pub async fn prepare(config: ServeConfig, backend: &Backend, stop: CancellationToken) -> anyhow::Result<Server> {
+        let listener =
+            http::serve::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        let database = Database::new(&backend.pooled, config.pool_size)?;
+        assert_durable(&database).await?;
+        let nudge = Arc::new(Notify::new());
+        let appender = Appender::start(backend.direct.clone(), nudge.clone());
+        let admin_password = http::first_admin(&database, &appender, config.admin_password.as_deref()).await?;
+
+        // Head first: an account that changes meanwhile is in both the table and the tail.
+        let head = read::head(&database).await?;
+        let accounts = Arc::new(Accounts::default());
+        accounts.load(&database).await?;
+        let (heard, listening) = watch::channel(false);
+        let tail = Tail::new(backend.direct.clone(), head, nudge, heard);
+        let hub = Arc::new(Hub::new(head, config.ring_mib << 20, database.clone(), accounts.clone(), stop.clone()));
+        let secret = database.query(include_str!("../sql/queries/secret_find.sql"), &[&"access-token"]).await?;
+        let secret: Vec<u8> =
+            secret.first().context("the key that signs tokens is missing: run `signalbox migrate`")?.get(0);
+        let app = Arc::new(App {
+            tokens: Tokens::new(&secret, config.access_token_s),
+            passwords: Passwords::new(config.sign_ins_per_minute)?,
+            config,
+            database,
+            appender,
+            hub,
+            accounts,
+            registry: Arc::new(registry()),
+            in_flight: InFlight::default(),
+            listening,
+            stop,
+        });
+        Ok(Server { address, admin_password, app, listener, tail, process: Uuid::now_v7() })
+    }
+
+    /// For whatever runs beside the server in the same process.
+    pub fn app(&self) -> Arc<App> {
+        self.app.clone()
+    }
+
+    /// Serves until the stop token is cancelled, then ends in order within 10 s.
+    ///
+    /// # Errors
+    /// The log has a hole: nothing may be served on.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Server { app, listener, tail, process, .. } = self;
+        let site = http::site(app.clone());
+        let following = tokio::spawn(follow(tail, app.clone()));
+        let forgetting = tokio::spawn(forget(app.clone()));
+        let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
+        announce(&app, process, "system.started", json!(started)).await;
+        http::serve::serve(listener, site, app.config.max_connections, app.stop.clone()).await;
+        let farewell = announce(&app, process, "system.stopped", json!(system::Stopped { process }));
+        if timeout(FAREWELL_WAIT, farewell).await.is_err() {
+            tracing::warn!("stopped without an event that says so");
+        }
+        forgetting.abort();
+        following.await?
+    }
+}
+
+/// The tail's events: first to the accounts, so that rights are those of now, then to the streams.
+async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
+    loop {
+        let tailed = tokio::select! {
+            tailed = tail.next() => tailed,
+            () = app.stop.cancelled() => return Ok(()),
+        };
+        match tailed {
+            Ok(Tailed::Events(events)) => {
+                app.accounts.apply(&events);
+                app.hub.publish(events);
+            }
+            Ok(Tailed::Rewritten(head)) => {
+                app.accounts.load(&app.database).await?;
+                app.hub.rewrite(head);
+            }
+            Err(hole) => {
+                tracing::error!(%hole, "this process stops rather than pass over it");
+                app.stop.cancel();
+                return Err(hole.into());
+            }
+        }
+    }
+}
+
+/// Drops replies whose 24 hours are over.
+async fn forget(app: Arc<App>) {
+    let mut ticks = interval(FORGET_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = read::forget_replies(&app.database).await {
+            tracing::warn!(%error, "old replies stay for now");
+        }
+    }
+}
+
+/// An event of this process. That it cannot be recorded stops nothing.
+async fn announce(app: &App, process: Uuid, kind: &'static str, data: serde_json::Value) {
+    let event = NewEvent {
+        id: Uuid::now_v7(),
+        kind,
+        data,
+        occurred_at: OffsetDateTime::now_utc(),
+        permissions: &[SYSTEM_READ],
+    };
+    let writes = vec![Write { stream: format!("system/{process}"), expected: None, events: vec![event] }];
+    let command = Command { cause: Cause::system("server"), writes, states: Vec::new(), idempotency: None };
+    if let Err(error) = app.appender.append(command).await {
+        tracing::warn!(%error, kind, "not recorded");
+    }
+}
+
+/// What is acknowledged must survive a power cut.
+async fn assert_durable(database: &Database) -> anyhow::Result<()> {
+    for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let rows = database.query("select current_setting($1)", &[&setting]).await?;
+        let value: Option<String> = rows.first().map(|row| row.get(0));
+        if value.as_deref() == Some("off") {
+            tracing::warn!(setting, "is off: an acknowledged event may be lost in a crash");
+        }
+    }
+    Ok(())
+}
+
+/// Every type that the code knows.
+pub fn registry() -> Registry {
+    let stored = |permissions: &'static [&'static str]| {
+        move |(name, description, schema)| EventType {
+            name,
+            description,
+            permissions,
+            schema,
+            persistence: true,
+            broadcast: true,
+        }
+    };
+    let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));
+    let incidents = incidents.map(stored(&[INCIDENTS_READ]));
+    let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
+    let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
+    Registry::new(incidents.chain(users).chain(system))
+}
