@@ -151,10 +151,13 @@ fn secure(response: &mut Response, request_id: &str) {
     }
 }
 
+type Methods = HashMap<Method, BTreeSet<String>>;
+
 /// The query parameters that each documented operation knows. Others are refused: a misspelt filter
 /// must not quietly show everything.
 pub struct Queries {
-    paths: Vec<(Vec<String>, HashMap<Method, BTreeSet<String>>)>,
+    /// Segments of each path, and per method the parameters that it knows.
+    paths: Vec<(Vec<String>, Methods)>,
 }
 
 impl Queries {
@@ -170,13 +173,13 @@ impl Queries {
             });
             (segments, methods.collect())
         });
-        let mut paths: Vec<(Vec<String>, HashMap<_, _>)> = paths.collect();
+        let mut paths: Vec<(Vec<String>, Methods)> = paths.collect();
         // Literal paths before templates, as the router has it.
         paths.sort_by_key(|(segments, _)| segments.iter().filter(|segment| segment.starts_with('{')).count());
         Queries { paths }
     }
 
-    fn find(&self, path: &str) -> Option<&HashMap<Method, BTreeSet<String>>> {
+    fn find(&self, path: &str) -> Option<&Methods> {
         let asked: Vec<&str> = path.split('/').collect();
         let fits = |segments: &[String]| {
             segments.len() == asked.len()

@@ -68,12 +68,16 @@ fn relabelled(
 ) -> BTreeMap<String, String> {
     let mut labels = now.clone();
     labels.retain(|key, _| after.contains_key(key) || !before.contains_key(key));
-    labels.extend(after.iter().filter(|(key, value)| before.get(*key) != Some(*value)).map(|(k, v)| (k.clone(), v.clone())));
+    labels.extend(
+        after.iter().filter(|(key, value)| before.get(*key) != Some(*value)).map(|(k, v)| (k.clone(), v.clone())),
+    );
     labels
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
     use time::macros::datetime;
     use uuid::Uuid;
 

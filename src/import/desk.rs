@@ -1,6 +1,7 @@
 //! One of the tasks that take rows in. All rows of an incident come to the same desk, in the file's order.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -10,12 +11,10 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use std::sync::Arc;
-
 use super::changes::{changes, unborn};
 use super::history::{ACTOR, History, Unloaded};
 use super::report::{Done, Tally};
-use super::row::{Row, reason};
+use super::row::{Facts, Row, reason};
 use crate::domain::incident::{self, Incident, Refusal};
 use crate::incidents;
 use crate::log::{AppendError, Appender, Cause, Command, Idempotency, Outcome, State, Write};
@@ -141,7 +140,7 @@ impl Desk {
         }
         let before = match (&history.before, &history.incident) {
             (Some(before), _) => before.clone(),
-            (None, Some(incident)) => super::row::Facts::of(incident, row),
+            (None, Some(incident)) => Facts::of(incident, row),
             (None, None) => unborn(row),
         };
         let commands = draft.after.as_ref().map_or_else(Vec::new, |incident| changes(&before, row, incident));
@@ -159,7 +158,14 @@ impl Desk {
         Ok(Done::Written(events))
     }
 
-    async fn append(&self, row: &Row, cause: Cause, write: Write, state: State, after: &Incident) -> Result<(), Obstacle> {
+    async fn append(
+        &self,
+        row: &Row,
+        cause: Cause,
+        write: Write,
+        state: State,
+        after: &Incident,
+    ) -> Result<(), Obstacle> {
         let idempotency = Idempotency {
             principal: ACTOR.to_owned(),
             key: format!("service-desk:{}:{}", row.number, row.id.simple()),
@@ -199,13 +205,11 @@ impl Desk {
         Ok(history)
     }
 
-    /// Reads an incident again, keeping what the file has told so far. If it cannot be read, the old one
-    /// stays: the log will say that its version is wrong.
+    /// Reads an incident again. If that fails, the old one stays: the log will say that its version is wrong.
     async fn reload(&mut self, id: Uuid) {
         let Some(known) = self.histories.iter_mut().find(|history| history.id == id) else { return };
-        if let Ok(read) = History::load(&self.database, id).await {
-            let (before, caught_up) = (known.before.take(), known.caught_up || read.caught_up);
-            *known = History { before, caught_up, ..read };
+        if let Err(error) = known.reload(&self.database).await {
+            tracing::debug!(%error, "an incident's history could not be read again");
         }
     }
 }

@@ -54,6 +54,14 @@ impl History {
         }
     }
 
+    /// Reads the stream again, keeping what the file has told so far.
+    pub async fn reload(&mut self, database: &Database) -> Result<(), Unloaded> {
+        let read = History::load(database, self.id).await?;
+        let caught_up = self.caught_up || read.caught_up;
+        *self = History { before: self.before.take(), caught_up, ..read };
+        Ok(())
+    }
+
     /// Notes that a row is in the log.
     pub fn record(&mut self, row: Uuid, at: OffsetDateTime) {
         self.recorded.insert(row);

@@ -37,8 +37,8 @@ use tokio::task::JoinSet;
 use crate::log::Appender;
 use crate::postgres::Database;
 use desk::Desk;
-pub use report::{BadRow, Report};
 use report::Tally;
+pub use report::{BadRow, Report};
 
 /// Tasks that append. While a batch commits, each of them has its next row ready: batches of 32 events.
 const DESKS: usize = 32;

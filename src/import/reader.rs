@@ -15,7 +15,8 @@ use super::row::{Columns, Row};
 /// The file cannot be read, or lacks columns.
 pub(super) fn read(file: impl Read, desks: &[mpsc::Sender<Row>], tally: &Tally) -> anyhow::Result<()> {
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(file);
-    let columns = Columns::find(reader.headers().context("cannot read the header")?).map_err(|missing| anyhow!(missing))?;
+    let columns =
+        Columns::find(reader.headers().context("cannot read the header")?).map_err(|missing| anyhow!(missing))?;
     let mut bytes = ByteRecord::new();
     while reader.read_byte_record(&mut bytes).context("cannot read the file")? {
         let line = bytes.position().map_or(0, |position| position.line());

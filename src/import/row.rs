@@ -290,6 +290,8 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 pub(super) mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
     use time::macros::datetime;
 
     use super::*;

@@ -63,6 +63,8 @@ fn rank(word: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
     use time::macros::datetime;
 
     use super::*;

@@ -14,7 +14,11 @@ use uuid::Uuid;
 
 use super::batch::{Columns, Prepared};
 use super::{AppendError, Appended, Command, Outcome, StoredReply};
-use crate::postgres::{Direct, Session};
+use crate::postgres::{Direct, Session, explain};
+
+/// Parameters in the order of `Columns::parameters`.
+const CALL: &str = "select * from append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+                    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
 
 /// Commands that may wait. At 10,000 events/s a full queue is 0.4 s of work; more would only be answered late.
 const QUEUE_COMMANDS: usize = 4_096;
@@ -26,6 +30,11 @@ const BATCH_BYTES: usize = 4 << 20;
 const OUTCOME_WAIT: Duration = Duration::from_secs(10);
 /// How long one batch may take in the database; the server's own statement timeout is shorter.
 const BATCH_WAIT: Duration = Duration::from_secs(8);
+/// How long a batch waits for a connection before its callers are told that nothing was written.
+const OPEN_WAIT: Duration = Duration::from_secs(2);
+/// Between two tries to connect; doubled up to the second.
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+const PAUSE_LAST: Duration = Duration::from_secs(1);
 /// How long a batch whose outcome is unknown is looked for before its callers are told so.
 const RESOLVE_WAIT: Duration = Duration::from_secs(30);
 
@@ -184,7 +193,7 @@ impl Writer {
 
     async fn execute(&mut self, batch: &[Pending]) -> Result<Vec<Outcome>, Failure> {
         if self.session.is_none() {
-            let opened = self.open().await;
+            let opened = self.reopen(OPEN_WAIT).await;
             self.session = Some(opened.map_err(Failure::Refused)?);
         }
         let Some(session) = &self.session else { return Err(Failure::Lost) };
@@ -211,19 +220,27 @@ impl Writer {
         Failure::Lost
     }
 
+    /// A session, however often it takes within this time.
+    async fn reopen(&mut self, wait: Duration) -> Result<Session, AppendError> {
+        let deadline = Instant::now() + wait;
+        let mut pause = PAUSE_FIRST;
+        loop {
+            match self.open().await {
+                Err(_) if Instant::now() + pause < deadline => sleep(pause).await,
+                opened => return opened,
+            }
+            pause = (pause * 2).min(PAUSE_LAST);
+        }
+    }
+
     /// A session of this writer, after every earlier one has ended: none can commit behind our back.
     async fn open(&mut self) -> Result<Session, AppendError> {
         let unavailable = |error: &dyn std::fmt::Display| AppendError::Unavailable(error.to_string());
-        let session = self
-            .database
-            .session(&self.application, "select * from append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26,$27,$28)")
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let session = self.database.session(&self.application, CALL).await.map_err(|error| unavailable(&error))?;
         session.end_others(&self.application).await.map_err(|error| unavailable(&error))?;
         if self.head.is_none() {
-            let row =
-                session.client.query_one("select seq from log_head", &[]).await.map_err(|error| unavailable(&error))?;
-            self.head = Some(row.get(0));
+            let row = session.client.query_one(include_str!("../../sql/queries/log_head.sql"), &[]).await;
+            self.head = Some(row.map_err(|error| unavailable(&explain(&error)))?.get("seq"));
         }
         Ok(session)
     }
@@ -266,20 +283,13 @@ impl Writer {
     /// Finds out on a new connection which commands of a lost batch are in the log, and answers those.
     /// Gives back the others, which are certainly not.
     async fn resolve(&mut self, batch: Vec<Pending>) -> Vec<Pending> {
-        let deadline = Instant::now() + RESOLVE_WAIT;
-        let mut pause = Duration::from_millis(20);
-        let found = loop {
-            match self.find(&batch).await {
-                Ok(found) => break found,
-                Err(error) if Instant::now() > deadline => {
-                    tracing::error!(%error, commands = batch.len(), "outcome of a batch stays unknown");
-                    answer_all(batch, &AppendError::Unknown);
-                    return Vec::new();
-                }
-                Err(error) => tracing::debug!(%error, "cannot look for the batch yet"),
+        let found = match self.find(&batch).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, commands = batch.len(), "outcome of a batch stays unknown");
+                answer_all(batch, &AppendError::Unknown);
+                return Vec::new();
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(1));
         };
         let mut missing = Vec::new();
         for (pending, found) in batch.into_iter().zip(found) {
@@ -291,15 +301,22 @@ impl Writer {
         missing
     }
 
+    /// Where each command's events are in the log; as often as it takes within [`RESOLVE_WAIT`].
     async fn find(&mut self, batch: &[Pending]) -> Result<Vec<Option<Appended>>, AppendError> {
-        let session = self.open().await?;
+        let deadline = Instant::now() + RESOLVE_WAIT;
         let ids: Vec<Uuid> = batch.iter().filter_map(|pending| pending.prepared.ids().next()).collect();
-        let rows = session
-            .client
-            .query(include_str!("../../sql/queries/events_find.sql"), &[&self.head, &ids])
-            .await
-            .map_err(|error| AppendError::Unavailable(error.to_string()))?;
-        self.session = Some(session);
+        let rows = loop {
+            let session = self.reopen(deadline.saturating_duration_since(Instant::now())).await?;
+            let sql = include_str!("../../sql/queries/events_find.sql");
+            match session.client.query(sql, &[&self.head, &ids]).await {
+                Ok(rows) => {
+                    self.session = Some(session);
+                    break rows;
+                }
+                Err(error) if Instant::now() > deadline => return Err(AppendError::Unavailable(explain(&error))),
+                Err(error) => tracing::debug!(error = explain(&error), "looking for the batch again"),
+            }
+        };
         let found = |pending: &Pending| {
             let id = pending.prepared.ids().next();
             let row = rows.iter().find(|row| Some(row.get::<_, Uuid>("id")) == id)?;

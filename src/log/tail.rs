@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::read::PAGE_EVENTS;
 use super::{Event, Head};
-use crate::postgres::{ConnectError, Direct};
+use crate::postgres::{ConnectError, Direct, explain};
 
 /// The log is read this often even when nothing rings.
 const SAFETY_INTERVAL: Duration = Duration::from_secs(1);
@@ -86,7 +86,7 @@ struct Listening {
 enum Lost {
     #[error("{0}")]
     Connect(#[from] ConnectError),
-    #[error("{0}")]
+    #[error("{}", explain(.0))]
     Query(#[from] tokio_postgres::Error),
     #[error("no answer in time")]
     TimedOut(#[from] tokio::time::error::Elapsed),

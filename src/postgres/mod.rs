@@ -49,14 +49,16 @@ impl Drop for Session {
     }
 }
 
-/// What can go wrong between us and the database.
-pub type Error = tokio_postgres::Error;
+/// An error with what PostgreSQL says about it; the library's own text is only "db error".
+pub fn explain(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string)
+}
 
 /// No connection, or none in time.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// PostgreSQL refused, or could not be reached.
-    #[error("{0}")]
+    #[error("{}", explain(.0))]
     Refused(#[from] tokio_postgres::Error),
     /// Nobody answered in [`CONNECT_WAIT`].
     #[error("no connection within {} s", CONNECT_WAIT.as_secs())]
@@ -151,7 +153,7 @@ impl Session {
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
     /// The database did not answer.
-    #[error("{0}")]
+    #[error("{}", explain(.0))]
     Database(#[from] tokio_postgres::Error),
     /// It did not end in time.
     #[error("an earlier session is still there")]

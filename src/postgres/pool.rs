@@ -6,7 +6,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, Recycli
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{CONNECT_WAIT, Direct};
+use super::{CONNECT_WAIT, Direct, explain};
 
 /// Until a pooled connection is free; then the request is answered 503.
 const POOL_WAIT: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ pub enum QueryError {
     #[error("no database connection: {0}")]
     Pool(#[from] PoolError),
     /// The query failed.
-    #[error("{0}")]
+    #[error("{}", explain(.0))]
     Query(#[from] tokio_postgres::Error),
 }
 

@@ -57,14 +57,11 @@ impl Incidents {
     async fn list(
         &self,
         caller: Caller,
-        /// Any of these; separated by commas.
-        #[oai(explode = false)]
+        /// Repeat it to ask for any of several.
         status: Query<Option<Vec<view::Status>>>,
-        /// Any of these; separated by commas.
-        #[oai(explode = false)]
+        /// Repeat it to ask for any of several.
         severity: Query<Option<Vec<view::Severity>>>,
-        /// Any of these; separated by commas.
-        #[oai(explode = false)]
+        /// Repeat it to ask for any of several.
         priority: Query<Option<Vec<view::Priority>>>,
         /// A user name; empty: nobody.
         assignee: Query<Option<String>>,
@@ -89,17 +86,10 @@ impl Incidents {
     ) -> Answer<Shown<IncidentPage>> {
         caller.needs(INCIDENTS_READ)?;
         caller.app.seen(min_seq.0).await?;
-        let words = |word: &'static str| word;
         let filter = list::Filter {
-            status: status
-                .0
-                .map(|any| any.into_iter().map(|one| words(incident::Status::from(one).as_str())).collect()),
-            severity: severity
-                .0
-                .map(|any| any.into_iter().map(|one| words(incident::Severity::from(one).as_str())).collect()),
-            priority: priority
-                .0
-                .map(|any| any.into_iter().map(|one| words(incident::Priority::from(one).as_str())).collect()),
+            status: status.0.map(|any| any.into_iter().map(|one| incident::Status::from(one).as_str()).collect()),
+            severity: severity.0.map(|any| any.into_iter().map(|one| incident::Severity::from(one).as_str()).collect()),
+            priority: priority.0.map(|any| any.into_iter().map(|one| incident::Priority::from(one).as_str()).collect()),
             assignee: assignee.0,
             server: server.0,
             label: label.0.unwrap_or_default(),

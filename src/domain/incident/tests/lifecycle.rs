@@ -130,7 +130,7 @@ fn ends(from: Status) -> Vec<Status> {
 fn an_illegal_move_is_refused_with_the_legal_ones() {
     let (from, to) = (Status::Resolved, Status::Acknowledged);
     let refusal = decide(Some(&incident(&[from])), &move_to(to)).unwrap_err();
-    assert_eq!(refusal.to_string(), "a resolved incident cannot become acknowledged");
+    assert_eq!(refusal.to_string(), "an incident that is resolved cannot become acknowledged");
     let allowed = vec![Action::Close, Action::Reopen];
     assert_eq!(refusal, Refusal::IllegalTransition { from, to, allowed });
 }

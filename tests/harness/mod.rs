@@ -1,0 +1,177 @@
+//! A PostgreSQL for all tests, a database for each, servers on real sockets, and a client.
+
+mod client;
+mod sse;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use clap::Parser;
+use signalbox::config::{DatabaseConfig, ServeConfig};
+use signalbox::log::Appender;
+use signalbox::postgres::private::{Cluster, Options, SUPERUSER};
+use signalbox::postgres::{APP_ROLE, Database, Direct, migrate::migrate};
+use signalbox::server::{Backend, Server};
+use std::sync::Arc;
+use tokio::sync::{Notify, OnceCell};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use client::Client;
+pub use sse::{Frame, Stream};
+
+/// The password of `admin` in every test.
+pub const PASSWORD: &str = "correct horse battery staple";
+/// Nothing that works takes longer than this, even on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+static CLUSTER: OnceCell<Shared> = OnceCell::const_new();
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+struct Shared {
+    cluster: Cluster,
+    _directory: Directory,
+}
+
+/// Removed at the end.
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn shared() -> &'static Shared {
+    CLUSTER
+        .get_or_init(|| async {
+            let directory = std::env::temp_dir().join(format!("signalbox-tests-{}", std::process::id()));
+            let options = Options {
+                directory: directory.clone(),
+                binaries: None,
+                durable: false,
+                settings: vec![("max_connections".into(), "400".into())],
+            };
+            let cluster = tokio::task::spawn_blocking(move || Cluster::start(&options)).await.unwrap().unwrap();
+            let postgres = Direct::migrating(&cluster.url("postgres", SUPERUSER)).unwrap();
+            execute(&postgres, "create database template").await;
+            migrate(&Direct::migrating(&cluster.url("template", SUPERUSER)).unwrap()).await.unwrap();
+            Shared { cluster, _directory: Directory(directory) }
+        })
+        .await
+}
+
+/// Statements as the superuser.
+pub async fn execute(database: &Direct, sql: &str) {
+    let (client, connection) = database.connect("test").await.unwrap();
+    let driver = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    let _ = driver.await;
+}
+
+/// A migrated database of a test's own.
+pub struct World {
+    /// As the superuser.
+    pub owner: Direct,
+    /// As the role that serves.
+    pub direct: Direct,
+    /// Pooled, as the role that serves.
+    pub database: Database,
+    /// An append queue on it.
+    pub appender: Appender,
+    /// The URLs of both.
+    pub owner_url: String,
+    pub app_url: String,
+}
+
+pub async fn world() -> World {
+    let shared = shared().await;
+    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    let postgres = Direct::migrating(&shared.cluster.url("postgres", SUPERUSER)).unwrap();
+    execute(&postgres, &format!("create database {name} template template strategy wal_log")).await;
+    let owner_url = shared.cluster.url(&name, SUPERUSER);
+    let app_url = shared.cluster.url(&name, APP_ROLE);
+    let owner = Direct::migrating(&owner_url).unwrap();
+    execute(&owner, "update log_head set epoch = gen_random_uuid()").await;
+    let direct = Direct::serving(&app_url).unwrap();
+    let database = Database::new(&direct, 4).unwrap();
+    let appender = Appender::start(direct.clone(), Arc::new(Notify::new()));
+    World { owner, direct, database, appender, owner_url, app_url }
+}
+
+impl World {
+    /// One more process on the same database, as far as it matters to anybody: its own queue, tail, hub and port.
+    pub async fn serve(&self) -> Running {
+        self.serve_with(&[]).await
+    }
+
+    /// The same with settings, such as `--ring-mib=0`.
+    pub async fn serve_with(&self, settings: &[&str]) -> Running {
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            serve: ServeConfig,
+        }
+        let fixed = ["signalbox", "--listen=127.0.0.1:0", "--pool-size=4", "--sign-ins-per-minute=10000"];
+        let password = format!("--admin-password={PASSWORD}");
+        let line = fixed.into_iter().chain([password.as_str()]).chain(settings.iter().copied());
+        let config = Line::parse_from(line).serve;
+        let database = DatabaseConfig {
+            database_url: Some(self.app_url.clone()),
+            database_direct_url: None,
+            database_migrate_url: None,
+            directory: PathBuf::new(),
+            pg_bin: None,
+        };
+        let backend = Backend::open(&database).await.unwrap();
+        let stop = CancellationToken::new();
+        let server = Server::prepare(config, &backend, stop.clone()).await.unwrap();
+        let url = format!("http://{}", server.address);
+        Running { url, stop, task: Some(tokio::spawn(server.run())) }
+    }
+
+    /// One row's first column, as the superuser.
+    pub async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(&self, sql: &str) -> T {
+        let (client, connection) = self.owner.connect("test").await.unwrap();
+        let driver = tokio::spawn(connection);
+        let value = client.query_one(sql, &[]).await.unwrap().get(0);
+        drop(client);
+        let _ = driver.await;
+        value
+    }
+}
+
+/// A server that serves; stopped when dropped.
+pub struct Running {
+    pub url: String,
+    pub stop: CancellationToken,
+    task: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Running {
+    /// A client that nobody has signed in.
+    pub fn anonymous(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// A client signed in as admin; the server has seen that.
+    pub async fn admin(&self) -> Client {
+        let client = self.anonymous().sign_in("admin", PASSWORD).await;
+        client.caught_up().await;
+        client
+    }
+
+    /// Stops in order and says how it went.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.task.take().unwrap().await.unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

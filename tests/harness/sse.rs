@@ -1,0 +1,87 @@
+//! Server-sent events as the WHATWG says, on a parser of the tests' own.
+
+use futures_util::StreamExt;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// One block of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    pub id: Option<i64>,
+    pub event: String,
+    pub data: Value,
+    pub retry_ms: Option<u64>,
+}
+
+pub struct Stream {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    bytes: futures_util::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
+    text: String,
+}
+
+impl Stream {
+    pub fn of(response: reqwest::Response) -> Stream {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Stream { status, headers, bytes: response.bytes_stream().boxed(), text: String::new() }
+    }
+
+    /// The next block that is not only comments; `None` when the stream has ended.
+    pub async fn next(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(end) = self.text.find("\n\n") {
+                let block: String = self.text.drain(..end + 2).collect();
+                if block.lines().any(|line| !line.is_empty() && !line.starts_with(':')) {
+                    return Some(frame(&block));
+                }
+                continue;
+            }
+            match timeout(PATIENCE, self.bytes.next()).await.expect("a stream says something within its patience") {
+                Some(Ok(bytes)) => self.text.push_str(std::str::from_utf8(&bytes).unwrap()),
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    /// The next block of an event from the log or of control, past `retry:` and bookmarks.
+    pub async fn event(&mut self) -> Frame {
+        loop {
+            let frame = self.next().await.expect("the stream goes on");
+            if !frame.event.is_empty() {
+                return frame;
+            }
+        }
+    }
+
+    /// Blocks up to and with the one of this event.
+    pub async fn until(&mut self, event: &str) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        loop {
+            let frame = self.next().await.unwrap_or_else(|| panic!("ended before {event}: {frames:?}"));
+            let found = frame.event == event;
+            frames.push(frame);
+            if found {
+                return frames;
+            }
+        }
+    }
+}
+
+fn frame(block: &str) -> Frame {
+    let mut frame = Frame { id: None, event: String::new(), data: Value::Null, retry_ms: None };
+    for line in block.lines() {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "id" => frame.id = Some(value.parse().unwrap()),
+            "event" => frame.event = value.to_owned(),
+            "data" => frame.data = serde_json::from_str(value).unwrap(),
+            "retry" => frame.retry_ms = Some(value.parse().unwrap()),
+            "" => {} // a comment
+            other => panic!("unknown field {other}"),
+        }
+    }
+    frame
+}

@@ -1,0 +1,9 @@
+//! What Signalbox guarantees, shown on a real PostgreSQL: one for all tests, a database for each.
+#![allow(clippy::unwrap_used, missing_docs)] // a test that cannot go on says so by panicking
+
+mod harness;
+
+mod append;
+mod private_postgres;
+mod stream;
+mod structure;
