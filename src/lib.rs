@@ -18,9 +18,11 @@
 //! - There is no service layer, no repository, no message bus: a handler calls a function.
 
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod http;
 pub mod hub;
+pub mod import;
 pub mod incidents;
 pub mod log;
 pub mod postgres;

@@ -1,10 +1,15 @@
 //! The command line.
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use signalbox::config::{DatabaseConfig, ServeConfig};
+use signalbox::demo::{self, DemoOptions};
+use signalbox::import::{self, ImportOptions};
+use signalbox::log::Appender;
 use signalbox::postgres::Database;
 use signalbox::postgres::migrate::migrate;
 use signalbox::projections::rebuild;
@@ -34,8 +39,24 @@ enum Subcommands {
     Migrate,
     /// Rebuild every current state from the log and compare it, byte for byte, with what is stored.
     Rebuild,
+    /// Take in another system's history.
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Play synthetic operations traffic until interrupted.
+    Demo(DemoOptions),
     /// Write the OpenAPI document to standard output.
     Openapi,
+}
+
+#[derive(Subcommand)]
+enum ImportCommand {
+    /// A service desk's export of incidents. Run it again to resume; nothing doubles.
+    Incidents {
+        /// CSV, with the columns that the README names.
+        file: PathBuf,
+        #[command(flatten)]
+        options: ImportOptions,
+    },
 }
 
 #[tokio::main]
@@ -57,6 +78,10 @@ async fn main() -> anyhow::Result<()> {
             backend.close().await;
             migrated
         }
+        Some(Subcommands::Import(ImportCommand::Incidents { file, options })) => {
+            import(&cli.database, &file, &options).await
+        }
+        Some(Subcommands::Demo(options)) => demo(&cli.database, options).await,
         Some(Subcommands::Rebuild) => rebuild(&cli.database).await,
         Some(Subcommands::Openapi) => say(&signalbox::http::docs::text()),
     }
@@ -97,6 +122,40 @@ fn stop_on_signals(stop: CancellationToken) -> anyhow::Result<()> {
         }
     });
     Ok(())
+}
+
+/// A migrated database and an append queue on it.
+async fn writing(backend: &Backend) -> anyhow::Result<(Database, Appender)> {
+    migrate(&backend.migrating).await?;
+    Ok((Database::new(&backend.pooled, 10)?, Appender::start(backend.direct.clone(), Arc::default())))
+}
+
+async fn import(config: &DatabaseConfig, file: &Path, options: &ImportOptions) -> anyhow::Result<()> {
+    let backend = Backend::open(config).await?;
+    let imported = async {
+        let (database, appender) = writing(&backend).await?;
+        import::incidents(import::open(file)?, options, &database, &appender).await
+    };
+    let imported = imported.await;
+    backend.close().await;
+    let report = imported?;
+    say(&format!("{report}\n"))?;
+    anyhow::ensure!(report.stopped.is_none(), "stopped at a bad row; run it again to go on, or with --on-bad-row skip");
+    Ok(())
+}
+
+async fn demo(config: &DatabaseConfig, options: DemoOptions) -> anyhow::Result<()> {
+    let backend = Backend::open(config).await?;
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    let played = async {
+        let (database, appender) = writing(&backend).await?;
+        demo::run(options, database, appender, stop).await;
+        Ok(())
+    };
+    let played = played.await;
+    backend.close().await;
+    played
 }
 
 async fn rebuild(config: &DatabaseConfig) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
+use crate::demo::{self, DemoOptions};
 use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
 use crate::domain::{incident, system, user};
 use crate::http::{self, App, InFlight, Passwords, token::Tokens};
@@ -180,6 +181,10 @@ impl Server {
         let forgetting = tokio::spawn(forget(app.clone()));
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, process, "system.started", json!(started)).await;
+        if app.config.demo {
+            let (database, appender, stop) = (app.database.clone(), app.appender.clone(), app.stop.clone());
+            tokio::spawn(demo::run(DemoOptions::default(), database, appender, stop));
+        }
         http::serve::serve(listener, site, app.config.max_connections, app.stop.clone()).await;
         let farewell = announce(&app, process, "system.stopped", json!(system::Stopped { process }));
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {

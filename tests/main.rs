@@ -4,6 +4,9 @@
 mod harness;
 
 mod append;
+mod demo;
+mod documents;
+mod import;
 mod private_postgres;
 mod stream;
 mod structure;

@@ -156,7 +156,7 @@ pub(super) fn same_origin(request: &Request) -> Result<(), Problem> {
 fn text(headers: &HeaderMap, name: &str) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let value = value.to_str().unwrap_or_default();
-    if value.is_empty() || value.len() > NAME_CHARS {
+    if value.is_empty() || value.len() > NAME_CHARS || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
         let detail = format!("the header {name} is 1 to {NAME_CHARS} visible ASCII characters");
         return Err(Problem::bad_request("invalid_header", detail));
     }

@@ -19,7 +19,46 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
             complete(method, operation);
         }
     }
+    refuse_unknown_fields(&mut document);
+    document["openapi"] = json!("3.1.0");
+    for schema in document["components"]["schemas"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        allow_null(schema);
+    }
     document
+}
+
+/// The framework writes OpenAPI 3.0 and leaves out that an optional field may be null; 3.1 says it as JSON Schema does.
+fn allow_null(schema: &mut Value) {
+    let required = schema["required"].clone();
+    let is_required = |name: &str| required.as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, property) in properties.into_iter().flatten() {
+        if is_required(name) || property.get("default").is_some() {
+            continue;
+        }
+        let kind = property["type"].clone();
+        if property.get("enum").is_none() && kind.is_string() {
+            property["type"] = json!([kind, "null"]);
+        } else {
+            let described = property.as_object_mut().and_then(|property| property.remove("description"));
+            *property = json!({ "anyOf": [property.take(), { "type": "null" }] });
+            described.into_iter().for_each(|text| property["description"] = text);
+        }
+    }
+}
+
+/// Bodies of requests are exact: what they do not name is refused.
+fn refuse_unknown_fields(document: &mut Value) {
+    let named = |schema: &Value| schema["$ref"].as_str()?.rsplit('/').next().map(str::to_owned);
+    let operations = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
+    let bodies: Vec<String> = operations
+        .flat_map(|path| path.as_object().into_iter().flat_map(|operations| operations.values()))
+        .filter_map(|operation| operation["requestBody"]["content"].as_object())
+        .flat_map(|content| content.values().filter_map(|media| named(&media["schema"])))
+        .collect();
+    for name in bodies {
+        document["components"]["schemas"][name]["additionalProperties"] = json!(false);
+    }
 }
 
 /// What holds for all operations of a kind and is written once: here.
@@ -28,13 +67,16 @@ fn complete(method: &str, operation: &mut Value) {
     let secured = operation.get("security").is_some();
     let has_body = operation.get("requestBody").is_some();
     let has_path = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "path"));
+    let takes =
+        |name: &str| operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name));
+    let takes_position = takes("min_seq") || operation["operationId"] == "listEvents";
     let never = |status: &str| match status {
         "405" => true, // this method does exist
         "409" | "412" => !is_command || !secured,
         "413" | "415" => !has_body,
         "422" => !is_command,
-        "410" => operation["operationId"] != "listEvents",
-        "403" => !secured,
+        "410" => !takes_position,
+        "403" => !secured && operation["operationId"] != "refresh", // a cookie from elsewhere
         "404" => !has_path,
         _ => false,
     };
@@ -48,7 +90,8 @@ fn complete(method: &str, operation: &mut Value) {
     if let Some(responses) = operation["responses"].as_object_mut() {
         unwanted.iter().for_each(|status| drop(responses.remove(status)));
     }
-    if !is_command || !secured {
+    // These append nothing that a repetition would double.
+    if !is_command || !secured || matches!(operation["operationId"].as_str(), Some("connectStream" | "logout")) {
         return;
     }
     let mut headers = vec![header_parameter(

@@ -256,7 +256,7 @@ fn printable(text: &str) -> String {
 }
 
 /// The problem that a stream's `reset` is here.
-fn gone(reason: Reset) -> Problem {
+pub(super) fn gone(reason: Reset) -> Problem {
     let detail = match reason {
         Reset::Future => "this position lies behind the end of the log; load the state anew",
         Reset::Epoch => "this position belongs to another history of the log; load the state anew",

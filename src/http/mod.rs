@@ -13,12 +13,13 @@ pub mod problem;
 pub mod serve;
 mod sign_in;
 mod stream;
+mod text;
 pub mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::{EndpointExt, Route, get};
+use poem::{EndpointExt, IntoEndpoint, Route, get};
 use poem_openapi::OpenApiService;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -31,8 +32,8 @@ pub use sign_in::{Passwords, first_admin};
 
 use crate::config::ServeConfig;
 use crate::domain::user::User;
-use crate::hub::Hub;
-use crate::log::{Appender, Registry};
+use crate::hub::{Hub, Reset};
+use crate::log::{Appender, Registry, read};
 use crate::postgres::Database;
 use crate::projections::{Account, Accounts};
 use problem::Problem;
@@ -87,9 +88,15 @@ impl App {
     /// Waits until this process has seen a position, as a client asks that has seen it elsewhere.
     ///
     /// # Errors
-    /// 503 when that takes too long.
+    /// 410 for a position that the log does not have; 503 when it takes too long.
     pub async fn seen(&self, min_seq: Option<i64>) -> Result<(), Problem> {
         let Some(seq) = min_seq else { return Ok(()) };
+        if seq <= self.hub.head().seq {
+            return Ok(());
+        }
+        if seq > read::head(&self.database).await?.seq {
+            return Err(events::gone(Reset::Future));
+        }
         timeout(MIN_SEQ_WAIT, self.hub.reached(seq)).await.map_err(|_elapsed| {
             Problem::unavailable("not_there_yet", format!("this process has not seen position {seq} yet"), 1)
         })
@@ -107,10 +114,14 @@ pub fn site(app: Arc<App>) -> serve::Site {
     let service = api();
     let document = docs::document(&service);
     let known = edge::Queries::of(&document);
+    let page = get(docs::Page::new(&service, &document));
+    let operations = Arc::new(service.into_endpoint().map_to_response().boxed());
     let site = Route::new()
         .at("/", get(poem::endpoint::make_sync(page::home)))
-        .at("/docs", get(docs::Page::new(&service, &document)))
+        .at("/docs", page)
         .at("/openapi.json", get(docs::Document::new(&document)))
-        .nest("/", service);
+        .at("/livez", operations.clone())
+        .at("/readyz", operations.clone())
+        .nest_no_strip("/api", operations);
     Arc::new(edge::Edge::around(site.data(app), known).boxed())
 }

@@ -1,6 +1,7 @@
 //! A PostgreSQL for all tests, a database for each, servers on real sockets, and a client.
 
 mod client;
+pub mod python;
 mod sse;
 
 use std::path::PathBuf;

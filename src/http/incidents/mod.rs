@@ -139,7 +139,7 @@ impl Incidents {
         incident: Path<String>,
         body: Json<Assignment>,
     ) -> Answer<Done<IncidentView>> {
-        self.change(caller, incident.0, Command::Assign { assignee: body.0.assignee }).await
+        self.change(caller, incident.0, Command::Assign { assignee: body.0.assignee.map(String::from) }).await
     }
 
     /// Comment on an incident
@@ -150,7 +150,7 @@ impl Incidents {
         incident: Path<String>,
         body: Json<NewComment>,
     ) -> Answer<Done<IncidentView>> {
-        self.change(caller, incident.0, Command::Comment { comment_id: Uuid::now_v7(), text: body.0.text }).await
+        self.change(caller, incident.0, Command::Comment { comment_id: Uuid::now_v7(), text: body.0.text.0 }).await
     }
 
     /// Take a step of the status machine
@@ -164,6 +164,7 @@ impl Incidents {
         body: Json<StatusStep>,
     ) -> Answer<Done<IncidentView>> {
         let StatusStep { to, reason, resolution } = body.0;
+        let (reason, resolution) = (reason.map(String::from), resolution.map(String::from));
         let step = Transition { to: to.into(), reason, resolution };
         self.change(caller, incident.0, Command::ChangeStatus(step)).await
     }
@@ -171,13 +172,13 @@ impl Incidents {
     /// Open an incident again
     #[oai(path = "/incidents/:incident/reopen", method = "post", operation_id = "reopenIncident")]
     async fn reopen(&self, caller: Caller, incident: Path<String>, body: Json<Reason>) -> Answer<Done<IncidentView>> {
-        self.change(caller, incident.0, Command::Reopen { reason: body.0.reason }).await
+        self.change(caller, incident.0, Command::Reopen { reason: body.0.reason.map(String::from) }).await
     }
 
     /// Say that it was no incident
     #[oai(path = "/incidents/:incident/cancel", method = "post", operation_id = "cancelIncident")]
     async fn cancel(&self, caller: Caller, incident: Path<String>, body: Json<Reason>) -> Answer<Done<IncidentView>> {
-        self.change(caller, incident.0, Command::Cancel { reason: body.0.reason }).await
+        self.change(caller, incident.0, Command::Cancel { reason: body.0.reason.map(String::from) }).await
     }
 
     /// Merge a duplicate into the incident that goes on
@@ -190,7 +191,7 @@ impl Incidents {
     ) -> Answer<Done<IncidentView>> {
         caller.needs(INCIDENTS_WRITE)?;
         let who = caller.clone();
-        let decide = move || merge(who.clone(), incident.0.clone(), body.0.into.clone());
+        let decide = move || merge(who.clone(), incident.0.clone(), body.0.into.0.clone());
         done(carry_out(caller, decide).await)
     }
 
@@ -236,7 +237,7 @@ impl Incidents {
 
 async fn create(caller: Caller, id: Uuid, body: NewIncident) -> Result<Decision, Problem> {
     if let Some(key) = &body.dedup_key
-        && let Some(open) = incidents::find_open(&caller.app.database, key).await?
+        && let Some(open) = incidents::find_open(&caller.app.database, &key.0).await?
     {
         return Ok(Decision::Unchanged(shown(&open)));
     }

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::incident::{self, Create, Incident, Update, allowed_actions, key};
+use crate::http::text::Text;
 
 macro_rules! scale {
     ($(#[$about:meta])* $name:ident = $domain:ident { $($value:ident = $word:literal),+ }) => {
@@ -161,24 +162,24 @@ pub struct IncidentPage {
 #[oai(deny_unknown_fields)]
 pub struct NewIncident {
     /// One line, 1 to 200 characters.
-    title: String,
+    title: Text,
     /// At most 16,384 characters.
     #[oai(default)]
-    description: String,
+    description: Text,
     /// Default P3.
     severity: Option<Severity>,
     /// Default normal.
     priority: Option<Priority>,
     /// A user name.
-    assignee: Option<String>,
+    assignee: Option<Text>,
     /// At most 100 host names.
     #[oai(default)]
-    affected_servers: Vec<String>,
+    affected_servers: Vec<Text>,
     /// At most 50.
     #[oai(default)]
-    labels: BTreeMap<String, String>,
+    labels: BTreeMap<String, Text>,
     /// While an incident with this key is open, creating another one gives that one.
-    pub dedup_key: Option<String>,
+    pub dedup_key: Option<Text>,
 }
 
 impl NewIncident {
@@ -186,14 +187,14 @@ impl NewIncident {
     pub fn create(self, number: i64) -> Create {
         Create {
             number,
-            title: self.title,
-            description: self.description,
+            title: self.title.0,
+            description: self.description.0,
             severity: self.severity.unwrap_or(Severity::P3).into(),
             priority: self.priority.unwrap_or(Priority::Normal).into(),
-            assignee: self.assignee,
-            affected_servers: self.affected_servers,
-            labels: self.labels,
-            dedup_key: self.dedup_key,
+            assignee: self.assignee.map(String::from),
+            affected_servers: strings(self.affected_servers),
+            labels: pairs(self.labels),
+            dedup_key: self.dedup_key.map(String::from),
         }
     }
 }
@@ -202,30 +203,30 @@ impl NewIncident {
 #[derive(Debug, Clone, Object)]
 #[oai(deny_unknown_fields)]
 pub struct IncidentChanges {
-    title: Option<String>,
-    description: Option<String>,
+    title: Option<Text>,
+    description: Option<Text>,
     severity: Option<Severity>,
     priority: Option<Priority>,
-    affected_servers: Option<Vec<String>>,
-    labels: Option<BTreeMap<String, String>>,
+    affected_servers: Option<Vec<Text>>,
+    labels: Option<BTreeMap<String, Text>>,
     /// `null` removes it.
-    dedup_key: MaybeUndefined<String>,
+    dedup_key: MaybeUndefined<Text>,
 }
 
 impl IncidentChanges {
     /// As the rules want it.
     pub fn update(self) -> Update {
         Update {
-            title: self.title,
-            description: self.description,
+            title: self.title.map(String::from),
+            description: self.description.map(String::from),
             severity: self.severity.map(Into::into),
             priority: self.priority.map(Into::into),
-            affected_servers: self.affected_servers,
-            labels: self.labels,
+            affected_servers: self.affected_servers.map(strings),
+            labels: self.labels.map(pairs),
             dedup_key: match self.dedup_key {
                 MaybeUndefined::Undefined => None,
                 MaybeUndefined::Null => Some(None),
-                MaybeUndefined::Value(key) => Some(Some(key)),
+                MaybeUndefined::Value(key) => Some(Some(key.0)),
             },
         }
     }
@@ -236,7 +237,7 @@ impl IncidentChanges {
 #[oai(deny_unknown_fields)]
 pub struct Assignment {
     /// A user name; `null` or absent: nobody.
-    pub assignee: Option<String>,
+    pub assignee: Option<Text>,
 }
 
 /// A comment.
@@ -244,7 +245,7 @@ pub struct Assignment {
 #[oai(deny_unknown_fields)]
 pub struct NewComment {
     /// 1 to 8,192 characters.
-    pub text: String,
+    pub text: Text,
 }
 
 /// A step of the status machine.
@@ -254,9 +255,9 @@ pub struct StatusStep {
     /// The wanted status. To open an incident again, use `reopen`.
     pub to: Status,
     /// Why; at most 2,000 characters.
-    pub reason: Option<String>,
+    pub reason: Option<Text>,
     /// How it ended; only with `resolved` and `closed`; at most 2,000 characters.
-    pub resolution: Option<String>,
+    pub resolution: Option<Text>,
 }
 
 /// Why.
@@ -264,7 +265,7 @@ pub struct StatusStep {
 #[oai(deny_unknown_fields)]
 pub struct Reason {
     /// At most 2,000 characters.
-    pub reason: Option<String>,
+    pub reason: Option<Text>,
 }
 
 /// Which incident goes on.
@@ -272,5 +273,13 @@ pub struct Reason {
 #[oai(deny_unknown_fields)]
 pub struct MergeTarget {
     /// Its id or key.
-    pub into: String,
+    pub into: Text,
+}
+
+fn strings(texts: Vec<Text>) -> Vec<String> {
+    texts.into_iter().map(String::from).collect()
+}
+
+fn pairs(texts: BTreeMap<String, Text>) -> BTreeMap<String, String> {
+    texts.into_iter().map(|(key, text)| (key, text.0)).collect()
 }

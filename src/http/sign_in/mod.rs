@@ -23,6 +23,7 @@ use super::App;
 use super::answer::Answer;
 use super::caller::{ACCESS_COOKIE, Caller, cookie, same_origin};
 use super::problem::Problem;
+use super::text::Text;
 use crate::domain::permission::USERS_READ;
 use crate::domain::user::{Created, Event, Role, Session, SessionRevoked, SignInFailed, User, evolve};
 use crate::log::{Appender, Cause, Command, NewEvent, Outcome, State, Write, hex, stamp};
@@ -50,9 +51,9 @@ pub struct SignIn;
 #[oai(deny_unknown_fields)]
 pub struct Credentials {
     /// Letter case does not matter.
-    username: String,
+    username: Text,
     /// At most 1,024 bytes.
-    password: String,
+    password: Text,
 }
 
 /// A refresh token; absent where a cookie carries it.
@@ -60,7 +61,7 @@ pub struct Credentials {
 #[oai(deny_unknown_fields)]
 pub struct Refresh {
     /// From the last answer; used once.
-    refresh_token: Option<String>,
+    refresh_token: Option<Text>,
 }
 
 /// What a sign-in gives.
@@ -121,15 +122,16 @@ impl SignIn {
         app: Data<&Arc<App>>,
         body: Json<Credentials>,
     ) -> Answer<poem_openapi::payload::Response<SignedIn>> {
-        let username = body.0.username.to_lowercase();
-        if body.0.password.len() > passwords::MOST_BYTES || username.chars().count() > NAME_CHARS {
+        let Credentials { username, password } = body.0;
+        let (username, password) = (username.0.to_lowercase(), password.0);
+        if password.len() > passwords::MOST_BYTES || username.chars().count() > NAME_CHARS {
             return Err(wrong());
         }
         app.passwords.attempt(&username)?;
         let find = include_str!("../../../sql/queries/sign_in_find.sql");
         let found = app.database.query_opt(find, &[&username]).await?;
         let stored = found.as_ref().map(|row| row.get("password_hash"));
-        let right = app.passwords.check(body.0.password, stored).await?;
+        let right = app.passwords.check(password, stored).await?;
         let user = found.map(|row| row.get::<_, PgJson<User>>("state").0).filter(|user| right && !user.disabled);
         let Some(user) = user else {
             failed(&app, username).await?;
@@ -151,7 +153,7 @@ impl SignIn {
     ) -> Answer<poem_openapi::payload::Response<SignedIn>> {
         let invalid = || Problem::unauthorized("this refresh token is not valid; sign in again");
         let shown = match body.0.refresh_token {
-            Some(token) => token,
+            Some(token) => token.0,
             None => {
                 same_origin(request)?;
                 cookie(request.headers(), REFRESH_COOKIE).ok_or_else(invalid)?
