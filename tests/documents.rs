@@ -123,6 +123,7 @@ async fn schemathesis_finds_no_server_error_and_nothing_undocumented() {
     let (url, token) = (format!("{}/openapi.json", server.url), client.token.clone());
     let output = tokio::task::spawn_blocking(move || {
         Command::new(python::programs().join("schemathesis"))
+            .current_dir(env!("CARGO_TARGET_TMPDIR")) // where it keeps what it learnt
             .args(["run", &url, "--header", &format!("Authorization: Bearer {token}")])
             .args(["--exclude-operation-id", "streamEvents", "--exclude-operation-id", "streamEventsById"])
             .args(["--exclude-operation-id", "logout"]) // it would end the session of all that follows
