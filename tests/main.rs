@@ -8,5 +8,7 @@ mod demo;
 mod documents;
 mod import;
 mod private_postgres;
+mod process;
+mod rebuild;
 mod stream;
 mod structure;

@@ -359,3 +359,15 @@ async fn a_snapshot_and_the_stream_after_it_make_the_whole() {
     let frames = client.stream("?types=incident.*", Some(seq)).await.until("incident.created").await;
     assert_eq!(frames.last().unwrap().data["data"]["title"], "after");
 }
+
+#[tokio::test]
+async fn a_silent_stream_is_kept_alive_by_a_comment_and_a_heartbeat() {
+    let world = world().await;
+    let server = world.serve().await;
+    let client = server.admin().await;
+    let mut stream = client.stream("?types=incident.merged", None).await;
+    stream.until("ready").await;
+    let beat = stream.until("heartbeat").await.pop().unwrap(); // after 30 s
+    assert_eq!((beat.id, &beat.data["seq"]), (None, &json!(read::head(&world.database).await.unwrap().seq)));
+    assert_eq!(stream.comments, 2, "the opening one and one between");
+}

@@ -25,7 +25,7 @@ pub use sse::{Frame, Stream};
 /// The password of `admin` in every test.
 pub const PASSWORD: &str = "correct horse battery staple";
 /// Nothing that works takes longer than this, even on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 static CLUSTER: OnceCell<Shared> = OnceCell::const_new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);

@@ -20,12 +20,14 @@ pub struct Stream {
     pub headers: reqwest::header::HeaderMap,
     bytes: futures_util::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     text: String,
+    /// Comment lines so far.
+    pub comments: usize,
 }
 
 impl Stream {
     pub fn of(response: reqwest::Response) -> Stream {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Stream { status, headers, bytes: response.bytes_stream().boxed(), text: String::new() }
+        Stream { status, headers, bytes: response.bytes_stream().boxed(), text: String::new(), comments: 0 }
     }
 
     /// The next block that is not only comments; `None` when the stream has ended.
@@ -33,6 +35,7 @@ impl Stream {
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..end + 2).collect();
+                self.comments += block.lines().filter(|line| line.starts_with(':')).count();
                 if block.lines().any(|line| !line.is_empty() && !line.starts_with(':')) {
                     return Some(frame(&block));
                 }
