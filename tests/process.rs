@@ -164,16 +164,13 @@ async fn eight_processes_on_an_empty_database_migrate_it_once_and_make_one_admin
     let home = Home::new();
     let (url, owner) = (world.app_url.clone(), world.owner_url.clone());
     let starts: Vec<_> = (0..8)
-        .map(|_| {
+        .map(|n| {
             let (home, url, owner) = (home.0.clone(), url.clone(), owner.clone());
             std::thread::spawn(move || {
-                let environment = [
-                    ("DATABASE_URL", url.as_str()),
-                    ("DATABASE_MIGRATE_URL", &owner),
-                    ADMIN,
-                    ("SIGNALBOX_POOL_SIZE", "2"),
-                ];
-                Program::start(&home, &environment)
+                // Some sign in as the role that serves; others as a superuser, and serve in that role.
+                let serving = if n % 2 == 0 { &url } else { &owner };
+                let urls = [("DATABASE_URL", serving.as_str()), ("DATABASE_MIGRATE_URL", &owner)];
+                Program::start(&home, &[urls[0], urls[1], ADMIN, ("SIGNALBOX_POOL_SIZE", "2")])
             })
         })
         .collect();
@@ -181,6 +178,7 @@ async fn eight_processes_on_an_empty_database_migrate_it_once_and_make_one_admin
     assert_eq!(world.value::<i64>("select count(*) from users").await, 1);
     let client = programs[0].admin().await;
     client.report("seen by all").await;
+    client_on(&programs[1], &client).report("from another").await;
     for program in &programs {
         let mut stream = client_on(program, &client).stream("?types=incident.created", Some(0)).await;
         assert_eq!(stream.until("incident.created").await.pop().unwrap().data["data"]["title"], "seen by all");
