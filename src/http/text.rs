@@ -5,18 +5,12 @@ use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
 use serde_json::Value;
 
 /// Text in a request's body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text(pub String);
 
 impl From<Text> for String {
     fn from(text: Text) -> String {
         text.0
-    }
-}
-
-impl Default for Text {
-    fn default() -> Text {
-        Text(String::new())
     }
 }
 

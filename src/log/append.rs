@@ -32,6 +32,8 @@ const OUTCOME_WAIT: Duration = Duration::from_secs(10);
 const BATCH_WAIT: Duration = Duration::from_secs(8);
 /// How long a batch waits for a connection before its callers are told that nothing was written.
 const OPEN_WAIT: Duration = Duration::from_secs(2);
+/// For one such connection, earlier ones ended included: even a server that was halted answers or is given up.
+const OPEN_TRY: Duration = Duration::from_secs(5);
 /// Between two tries to connect; doubled up to the second.
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_LAST: Duration = Duration::from_secs(1);
@@ -225,7 +227,8 @@ impl Writer {
         let deadline = Instant::now() + wait;
         let mut pause = PAUSE_FIRST;
         loop {
-            match self.open().await {
+            let opened = timeout(OPEN_TRY, self.open()).await;
+            match opened.unwrap_or_else(|elapsed| Err(AppendError::Unavailable(elapsed.to_string()))) {
                 Err(_) if Instant::now() + pause < deadline => sleep(pause).await,
                 opened => return opened,
             }
@@ -308,13 +311,15 @@ impl Writer {
         let rows = loop {
             let session = self.reopen(deadline.saturating_duration_since(Instant::now())).await?;
             let sql = include_str!("../../sql/queries/events_find.sql");
-            match session.client.query(sql, &[&self.head, &ids]).await {
-                Ok(rows) => {
+            match timeout(OPEN_TRY, session.client.query(sql, &[&self.head, &ids])).await {
+                Ok(Ok(rows)) => {
                     self.session = Some(session);
                     break rows;
                 }
-                Err(error) if Instant::now() > deadline => return Err(AppendError::Unavailable(explain(&error))),
-                Err(error) => tracing::debug!(error = explain(&error), "looking for the batch again"),
+                failed if Instant::now() > deadline => {
+                    return Err(AppendError::Unavailable(format!("looking for a batch: {failed:?}")));
+                }
+                failed => tracing::debug!(?failed, "looking for the batch again"),
             }
         };
         let found = |pending: &Pending| {

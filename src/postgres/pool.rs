@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -10,6 +11,8 @@ use super::{CONNECT_WAIT, Direct, explain};
 
 /// Until a pooled connection is free; then the request is answered 503.
 const POOL_WAIT: Duration = Duration::from_secs(2);
+/// For an answer; longer than the server's own statement timeout, so that it speaks first.
+const ANSWER_WAIT: Duration = Duration::from_secs(8);
 
 /// Runs queries on pooled connections. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +26,9 @@ pub enum QueryError {
     /// No free connection in time.
     #[error("no database connection: {0}")]
     Pool(#[from] PoolError),
+    /// No answer in time, not even a refusal: the server is halted or the network is gone.
+    #[error("no answer within {} s", ANSWER_WAIT.as_secs())]
+    TimedOut,
     /// The query failed.
     #[error("{}", explain(.0))]
     Query(#[from] tokio_postgres::Error),
@@ -79,7 +85,10 @@ impl Database {
             let statement = client.prepare_cached(sql).await?;
             client.query(&statement, parameters).await
         };
-        let answer = answer.await;
+        let Ok(answer) = timeout(ANSWER_WAIT, answer).await else {
+            drop(Object::take(client)); // whoever got it next would wait behind this query
+            return Err(QueryError::TimedOut);
+        };
         if answer.as_ref().is_err_and(died) {
             drop(Object::take(client)); // do not lend a dead connection again
         }
