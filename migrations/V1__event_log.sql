@@ -38,13 +38,11 @@ create table streams (
 
 -- What a command with this key was answered, kept for 24 hours.
 create table idempotency (
-  principal  text        not null,
-  key        text        not null,
-  body_hash  bytea       not null, -- SHA-256 of method, path and body
+  id         uuid        primary key, -- the first 16 bytes of SHA-256 over principal and key: a narrow index
+  body_hash  bytea       not null,    -- SHA-256 of method, path and body
   reply      json        not null,
-  seq        bigint      not null, -- the command's last event
-  created_at timestamptz not null,
-  primary key (principal, key)
+  seq        bigint      not null,    -- the command's last event
+  created_at timestamptz not null
 );
 create index idempotency_created_at on idempotency using brin (created_at);
 

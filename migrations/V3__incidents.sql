@@ -19,12 +19,9 @@ create table incidents (
   version          bigint      not null,
   state            json        not null
 );
+-- Every index is written with every change, because updated_at changes each time. So: the order that lists
+-- have by default, and what a filter cannot find otherwise. Other orders sort, 20 ms for 100,000 incidents.
 create index incidents_updated on incidents (updated_at, id);
-create index incidents_created on incidents (created_at, id);
-create index incidents_severity on incidents (severity, id);
-create index incidents_priority on incidents (urgency, id);
-create index incidents_status on incidents (status, updated_at);
-create index incidents_assignee on incidents (assignee) where assignee is not null;
 create index incidents_servers on incidents using gin (affected_servers);
 create index incidents_labels on incidents using gin (labels);
 -- Two alerts with the same key are one incident for as long as it is open.

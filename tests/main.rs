@@ -4,11 +4,14 @@
 mod harness;
 
 mod append;
+mod bad_input;
 mod demo;
 mod documents;
 mod import;
+mod incidents;
 mod private_postgres;
 mod process;
 mod rebuild;
+mod sign_in;
 mod stream;
 mod structure;

@@ -1,2 +1,37 @@
-//! Load tests.
-fn main() {}
+//! The command line of the load tests.
+
+use anyhow::Result;
+use clap::Parser;
+use load_tests::{append, fanout, roundtrip, serve};
+
+/// Scenarios that measure Signalbox, and the designs and servers to compare it with.
+#[derive(Parser)]
+#[command(version)]
+enum Scenario {
+    /// Appends in a second.
+    Append(append::Options),
+    /// One event to thousands of streams.
+    Fanout(fanout::Options),
+    /// Commands in, events out, faults in between, and every promise checked.
+    Roundtrip(roundtrip::Options),
+    /// What the readers of `fanout` can take at most.
+    ClientCeiling(fanout::ceiling::Options),
+    /// The server, as a process of its own.
+    #[command(hide = true)]
+    Serve(serve::Options),
+    /// The writing process of `client-ceiling`.
+    #[command(hide = true)]
+    CeilingWriter { streams: usize, frames: usize, bytes: usize },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Scenario::parse() {
+        Scenario::Append(options) => append::run(options).await,
+        Scenario::Fanout(options) => fanout::run(options).await,
+        Scenario::Roundtrip(options) => roundtrip::run(options).await,
+        Scenario::Serve(options) => serve::run(options).await,
+        Scenario::ClientCeiling(options) => fanout::ceiling::run(options),
+        Scenario::CeilingWriter { streams, frames, bytes } => fanout::ceiling::write(streams, frames, bytes),
+    }
+}

@@ -17,7 +17,7 @@ create or replace function append(
   e_command int[], e_stream text[], e_nth int[], e_id uuid[], e_type text[], e_data text[],
   e_actor text[], e_actor_name text[], e_permissions text[], e_session_id text[],
   e_correlation_id uuid[], e_causation_id uuid[], e_trace_id text[], e_occurred_at timestamptz[], e_envelope_hash bytea[],
-  k_command int[], k_principal text[], k_key text[], k_body_hash bytea[], k_reply text[], k_last int[],
+  k_command int[], k_id uuid[], k_body_hash bytea[], k_reply text[], k_last int[],
   s_command int[], s_kind text[], s_state text[]
 ) returns table (command int, outcome text, seq bigint, recorded_at timestamptz, stream text, version bigint, body_hash bytea, reply json)
 language plpgsql
@@ -42,8 +42,9 @@ begin
   micros := int8send((extract(epoch from at) * 1000000)::bigint);
 
   select coalesce(array_agg(r.command), '{}') into refused from (
-    select k.command from unnest(k_command, k_principal, k_key) k (command, principal, key)
-     where exists (select from idempotency i where i.principal = k.principal and i.key = k.key)
+    -- A scalar look-up: PostgreSQL would turn an exists() into a join that reads the whole table.
+    select k.command from unnest(k_command, k_id) k (command, id)
+     where (select true from idempotency i where i.id = k.id)
     union
     select w.command from unnest(w_command, w_stream, w_expected) w (command, stream, expected)
      where w.expected <> coalesce((select s.version from streams s where s.stream = w.stream), 0)
@@ -53,8 +54,7 @@ begin
   if refused <> '{}' then
     return query
       select k.command, 'duplicate', i.seq, null::timestamptz, null::text, null::bigint, i.body_hash, i.reply
-        from unnest(k_command, k_principal, k_key) k (command, principal, key)
-        join idempotency i on i.principal = k.principal and i.key = k.key
+        from unnest(k_command, k_id) k (command, id) join idempotency i on i.id = k.id
        where k.command = any (refused);
     return query
       select distinct on (w.command) w.command, 'conflict', null::bigint, null::timestamptz, w.stream, coalesce(s.version, 0), null::bytea, null::json
@@ -91,12 +91,12 @@ begin
   on conflict (stream) do update set version = s.version + excluded.version;
 
   insert into idempotency
-  select k.principal, k.key, k.body_hash, k.reply::json,
+  select k.id, k.body_hash, k.reply::json,
          head + k.last - case when refused = '{}' then 0 else
            (select count(*) from unnest(e_command) with ordinality e (command, place)
              where e.place <= k.last and e.command = any (refused)) end,
          at
-    from unnest(k_command, k_principal, k_key, k_body_hash, k_reply, k_last) k (command, principal, key, body_hash, reply, last)
+    from unnest(k_command, k_id, k_body_hash, k_reply, k_last) k (command, id, body_hash, reply, last)
    where k.command <> all (refused);
 
   for touched in select distinct s.kind from unnest(s_kind) s (kind) loop

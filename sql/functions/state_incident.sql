@@ -1,9 +1,12 @@
 -- state_incident: stores incidents as they stand, in the transaction of the append that made them so.
+-- Plans   kept by plpgsql; a function in plain SQL would be planned anew for every batch.
 -- Takes   states, the serialised domain::incident::Incident; null or empty does nothing
 create or replace function state_incident(states json[]) returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, public, pg_temp
 as $$
+#variable_conflict use_column
+begin
   insert into incidents as i
   select r.id, r.number, r.title, r.status, r.severity, r.priority,
          array_position(array['low', 'normal', 'high', 'urgent'], r.priority), r.assignee, r.dedup_key,
@@ -17,4 +20,4 @@ as $$
     urgency = excluded.urgency, assignee = excluded.assignee, dedup_key = excluded.dedup_key,
     affected_servers = excluded.affected_servers, labels = excluded.labels,
     updated_at = excluded.updated_at, version = excluded.version, state = excluded.state;
-$$;
+end $$;

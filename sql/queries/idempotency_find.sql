@@ -1,4 +1,4 @@
 -- idempotency_find: what a command with this key was answered.
--- Takes   principal: text; key: text
+-- Takes   id of principal and key: uuid
 -- Returns body_hash: bytea, reply: json, seq: bigint
-select body_hash, reply, seq from idempotency where principal = $1 and key = $2;
+select body_hash, reply, seq from idempotency where id = $1;

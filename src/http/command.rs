@@ -10,10 +10,12 @@ use super::App;
 use super::answer::Reply;
 use super::caller::Caller;
 use super::problem::Problem;
-use crate::log::{Command, Outcome, State, StoredReply, Write, read};
+use crate::log::{AppendError, Command, Outcome, State, StoredReply, Write, read};
 
 /// A stream that moves on while a command is decided makes it decide anew, so many times.
 const ATTEMPTS: usize = 8;
+/// PostgreSQL's code for a second row where there may be one.
+const UNIQUE_VIOLATION: &str = "23505";
 
 /// What a command came to.
 pub enum Decision {
@@ -89,7 +91,12 @@ async fn attempt(caller: &Caller, decided: Result<Decision, Problem>) -> Result<
     // A Reply is numbers, text and JSON.
     let kept = serde_json::to_string(&reply).unwrap_or_default();
     let command = Command { cause: caller.cause(), writes, states, idempotency: caller.idempotency(kept) };
-    match caller.app.appender.append(command).await? {
+    let outcome = match caller.app.appender.append(command).await {
+        // What may be there once was there first, such as a dedup key: decided anew, the command sees it.
+        Err(AppendError::Refused { sqlstate, .. }) if sqlstate == UNIQUE_VIOLATION => return Ok(None),
+        outcome => outcome?,
+    };
+    match outcome {
         Outcome::Appended(appended) => Ok(Some(Carried { reply, seq: Some(appended.last_seq), replayed: false })),
         Outcome::Duplicate(stored) => again(caller, &stored).map(Some),
         Outcome::Conflict { .. } => Ok(None),

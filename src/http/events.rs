@@ -17,7 +17,6 @@ use super::caller::Caller;
 use super::problem::Problem;
 use crate::hub::{Cursor, Filter, Reset};
 use crate::log::{Event, hex, read};
-use crate::projections::Account;
 
 /// Events of a page: by default, and at most.
 const DEFAULT_LIMIT: i64 = 100;
@@ -153,7 +152,7 @@ impl Events {
         if wait_s > MOST_WAIT_S {
             return Err(Problem::bad_request("invalid_parameter", format!("wait is 0 to {MOST_WAIT_S} seconds")));
         }
-        let filter = filter(&caller.app, &caller.account, types.0.as_deref(), stream.0, session.0)?;
+        let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0)?.within(&caller.account.permissions);
         let after = position(after.0)?;
         let cursor = Cursor { after: Some(after), epoch: epoch.0 };
         let head = read::head(&caller.app.database).await?;
@@ -229,15 +228,14 @@ async fn page(app: &App, after: i64, limit: i64, filter: &Filter) -> Result<(Vec
     Ok((events, next))
 }
 
-/// What a reader asks for, within its rights.
+/// What a reader asks for; without any rights yet.
 pub(super) fn filter(
     app: &App,
-    account: &Account,
     types: Option<&str>,
     stream: Option<String>,
     session: Option<String>,
 ) -> Result<Filter, Problem> {
-    let mut filter = Filter { stream, session, permissions: account.permissions.clone(), ..Filter::default() };
+    let mut filter = Filter { stream, session, ..Filter::default() };
     for pattern in types.into_iter().flat_map(|types| types.split(',')).map(str::trim) {
         let names = app.registry.matching(pattern);
         if names.is_empty() {

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use poem::http::{StatusCode, header};
 use poem::web::Data;
-use poem::{Body, IntoResponse, Response};
+use poem::{Body, IntoResponse, Request, Response};
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
@@ -50,6 +50,7 @@ impl Streams {
     async fn stream(
         &self,
         caller: Caller,
+        request: &Request,
         /// The last id you have; sent by EventSource itself when it reconnects.
         #[oai(name = "Last-Event-ID")]
         last_id: Header<Option<String>>,
@@ -70,8 +71,8 @@ impl Streams {
         access_token: Query<Option<String>>,
     ) -> Answer<Frames> {
         let _ = access_token; // read by Caller
-        let from = cursor(last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
-        let filter = filter(&caller.app, &caller.account, types.0.as_deref(), stream.0, session.0)?;
+        let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
+        let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0)?.within(&caller.account.permissions);
         open(&caller.app, caller.viewer(), filter, from).await
     }
 
@@ -97,6 +98,7 @@ impl Streams {
     async fn redeem(
         &self,
         app: Data<&Arc<App>>,
+        request: &Request,
         /// From `POST /api/v1/events/connect`.
         stream_id: Path<String>,
         /// The last id you have.
@@ -117,7 +119,8 @@ impl Streams {
         session: Query<Option<String>>,
     ) -> Answer<Frames> {
         // Parameters first: a mistake in them shall not use up the id.
-        let from = cursor(last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
+        let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
+        let filter = filter(&app, types.0.as_deref(), stream.0, session.0)?;
         let used = || Problem::unauthorized("this stream id is unknown, used or too old; get another one");
         if stream_id.0.len() > TICKET_CHARS {
             return Err(used());
@@ -132,8 +135,7 @@ impl Streams {
         if !row.get::<_, bool>("valid") || expired || app.accounts.session_ended(viewer.session) {
             return Err(used());
         }
-        let filter = filter(&app, &account, types.0.as_deref(), stream.0, session.0)?;
-        open(&app, viewer, filter, from).await
+        open(&app, viewer, filter.within(&account.permissions), from).await
     }
 }
 
@@ -146,12 +148,16 @@ async fn open(app: &App, viewer: Viewer, filter: Filter, from: Cursor) -> Answer
 }
 
 /// A cursor as a client sends it. One that is no position is a mistake; one from elsewhere gets `reset`.
-fn cursor(last_id: Option<String>, epoch: Option<Uuid>) -> Result<Cursor, Problem> {
+fn cursor(request: &Request, last_id: Option<String>, epoch: Option<Uuid>) -> Result<Cursor, Problem> {
+    let invalid =
+        || Problem::bad_request("invalid_cursor", "Last-Event-ID is the id of an event: a whole number from 0 on");
+    // The framework takes a header that is not ASCII for one that is not there.
+    if request.headers().get("last-event-id").is_some_and(|value| value.to_str().is_err()) {
+        return Err(invalid());
+    }
     let Some(text) = last_id.filter(|text| !text.is_empty()) else { return Ok(Cursor { after: None, epoch }) };
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let after = text.parse().ok().filter(|_| digits).ok_or_else(|| {
-        Problem::bad_request("invalid_cursor", "Last-Event-ID is the id of an event: a whole number from 0 on")
-    })?;
+    let after = text.parse().ok().filter(|_| digits).ok_or_else(invalid)?;
     Ok(Cursor { after: Some(position(Some(after))?), epoch })
 }
 

@@ -18,6 +18,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The same wish of a reader who may do this.
+    pub fn within(self, permissions: &BTreeSet<&'static str>) -> Filter {
+        Filter { permissions: permissions.clone(), ..self }
+    }
+
     /// Whether the reader gets this event.
     pub fn admits(&self, event: &Event) -> bool {
         (self.types.is_empty() || self.types.contains(event.kind.as_str()))

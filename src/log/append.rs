@@ -18,7 +18,7 @@ use crate::postgres::{Direct, Session, explain};
 
 /// Parameters in the order of `Columns::parameters`.
 const CALL: &str = "select * from append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-                    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)";
+                    $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)";
 
 /// Commands that may wait. At 10,000 events/s a full queue is 0.4 s of work; more would only be answered late.
 const QUEUE_COMMANDS: usize = 4_096;
@@ -340,9 +340,9 @@ fn answer_all(batch: Vec<Pending>, error: &AppendError) {
 }
 
 /// What may appear only once in a batch: versions and keys are checked before any of it is written.
-fn names(command: &Command) -> Vec<(String, String)> {
-    let streams = command.writes.iter().map(|write| (String::new(), write.stream.clone()));
-    let key = command.idempotency.as_ref().map(|key| (key.principal.clone(), key.key.clone()));
+fn names(command: &Command) -> Vec<String> {
+    let streams = command.writes.iter().map(|write| write.stream.clone());
+    let key = command.idempotency.as_ref().map(|key| key.id().to_string());
     streams.chain(key).collect()
 }
 

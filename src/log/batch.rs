@@ -106,8 +106,7 @@ pub(super) struct Columns<'a> {
     e_occurred_at: Vec<OffsetDateTime>,
     e_envelope_hash: Vec<&'a [u8]>,
     k_command: Vec<i32>,
-    k_principal: Vec<&'a str>,
-    k_key: Vec<&'a str>,
+    k_id: Vec<Uuid>,
     k_body_hash: Vec<&'a [u8]>,
     k_reply: Vec<&'a str>,
     k_last: Vec<i32>,
@@ -158,15 +157,14 @@ impl<'a> Columns<'a> {
         }
         if let Some(key) = idempotency {
             self.k_command.push(number);
-            self.k_principal.push(&key.principal);
-            self.k_key.push(&key.key);
+            self.k_id.push(key.id());
             self.k_body_hash.push(&key.body_hash);
             self.k_reply.push(&key.reply);
             self.k_last.push(self.e_id.len() as i32);
         }
     }
 
-    pub fn parameters(&self) -> [&(dyn ToSql + Sync); 28] {
+    pub fn parameters(&self) -> [&(dyn ToSql + Sync); 27] {
         [
             &self.w_command,
             &self.w_stream,
@@ -188,8 +186,7 @@ impl<'a> Columns<'a> {
             &self.e_occurred_at,
             &self.e_envelope_hash,
             &self.k_command,
-            &self.k_principal,
-            &self.k_key,
+            &self.k_id,
             &self.k_body_hash,
             &self.k_reply,
             &self.k_last,

@@ -2,7 +2,9 @@
 
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::leaf::sha256;
 use super::{Cause, NewEvent};
 
 /// One command's wish: all of it is appended, or none.
@@ -49,6 +51,16 @@ pub struct Idempotency {
     pub body_hash: Vec<u8>,
     /// What to answer, now and when the key comes again.
     pub reply: String,
+}
+
+impl Idempotency {
+    /// Under which the reply is kept: 128 bits of a hash, because principal and key are the client's text.
+    pub(super) fn id(&self) -> Uuid {
+        let hash = sha256(format!("{}\n{}", self.principal, self.key).as_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        Uuid::from_bytes(id)
+    }
 }
 
 /// What became of a command.

@@ -42,8 +42,7 @@ pub async fn stream(database: &Database, stream: &str, version: i64, limit: i64)
 /// # Errors
 /// The database did not answer.
 pub async fn reply(database: &Database, key: &Idempotency) -> Result<Option<StoredReply>, QueryError> {
-    let found =
-        database.query_opt(include_str!("../../sql/queries/idempotency_find.sql"), &[&key.principal, &key.key]).await?;
+    let found = database.query_opt(include_str!("../../sql/queries/idempotency_find.sql"), &[&key.id()]).await?;
     Ok(found.map(|row| {
         let reply: tokio_postgres::types::Json<_> = row.get("reply");
         StoredReply { body_hash: row.get("body_hash"), reply: reply.0, seq: row.get("seq") }

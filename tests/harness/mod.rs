@@ -8,18 +8,24 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use argon2::{Argon2, password_hash::PasswordHasher};
 use clap::Parser;
+use serde_json::json;
 use signalbox::config::{DatabaseConfig, ServeConfig};
-use signalbox::log::Appender;
+use signalbox::domain::permission::USERS_READ;
+use signalbox::domain::user::{self, Created, Role, User};
+use signalbox::log::{Appender, Cause, Command, NewEvent, Outcome, State, Write};
 use signalbox::postgres::private::{Cluster, Options, SUPERUSER};
 use signalbox::postgres::{APP_ROLE, Database, Direct, migrate::migrate};
 use signalbox::server::{Backend, Server};
 use std::sync::Arc;
+use time::OffsetDateTime;
 use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-pub use client::Client;
+pub use client::{Answer, Client};
 pub use sse::{Frame, Stream};
 
 /// The password of `admin` in every test.
@@ -111,6 +117,7 @@ impl World {
     /// The same with settings, such as `--ring-mib=0`.
     pub async fn serve_with(&self, settings: &[&str]) -> Running {
         #[derive(Parser)]
+        #[command(args_override_self = true)]
         struct Line {
             #[command(flatten)]
             serve: ServeConfig,
@@ -131,6 +138,44 @@ impl World {
         let server = Server::prepare(config, &backend, stop.clone()).await.unwrap();
         let url = format!("http://{}", server.address);
         Running { url, stop, task: Some(tokio::spawn(server.run())) }
+    }
+
+    /// A new user with one role, whose password is [`PASSWORD`].
+    pub async fn user(&self, username: &str, role: Role) -> User {
+        let created = Created { username: username.to_owned(), name: username.to_owned(), roles: [role].into() };
+        let password_hash = Argon2::default().hash_password(PASSWORD.as_bytes()).unwrap().to_string();
+        let id = Uuid::now_v7();
+        let credential = json!({ "user_id": id, "password_hash": password_hash }).to_string();
+        self.change(None, id, &user::Event::Created(created), Some(credential)).await
+    }
+
+    /// Lets something happen to a user.
+    pub async fn happen_to(&self, user: User, event: user::Event) -> User {
+        let id = user.id;
+        self.change(Some(user), id, &event, None).await
+    }
+
+    async fn change(&self, user: Option<User>, id: Uuid, event: &user::Event, credential: Option<String>) -> User {
+        let user = user::evolve(user, id, event).unwrap();
+        let happened = NewEvent {
+            id: Uuid::now_v7(),
+            kind: event.kind(),
+            data: event.data(),
+            occurred_at: OffsetDateTime::now_utc(),
+            permissions: &[USERS_READ],
+        };
+        let (stream, expected) = (format!("user/{id}"), Some(user.version - 1));
+        let state = State { kind: "user", json: serde_json::to_string(&user).unwrap() };
+        let credential = credential.map(|json| State { kind: "credential", json });
+        let command = Command {
+            cause: Cause::system("test"),
+            writes: vec![Write { stream, expected, events: vec![happened] }],
+            states: [Some(state), credential].into_iter().flatten().collect(),
+            idempotency: None,
+        };
+        let outcome = self.appender.append(command).await.unwrap();
+        assert!(matches!(outcome, Outcome::Appended(_)), "{outcome:?}");
+        user
     }
 
     /// One row's first column, as the superuser.

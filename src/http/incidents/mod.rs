@@ -260,6 +260,7 @@ async fn change(caller: Caller, name: String, command: Command) -> Result<Decisi
     }
     let (write, state, after) =
         incidents::write(Some(&incident), incident.id, &events, &caller.cause(), OffsetDateTime::now_utc());
+    key_is_free(&caller.app, &incident, &after).await?;
     Ok(Decision::Append { writes: vec![write], states: vec![state], reply: shown(&after) })
 }
 
@@ -271,7 +272,7 @@ async fn merge(caller: Caller, source: String, target: String) -> Result<Decisio
             .errors([("/into".to_owned(), "names no incident".to_owned())])
     })?;
     let events = decide_merge(&source, &target).map_err(refused)?;
-    Ok(both(&caller, &source, &target, events))
+    both(&caller, &source, &target, events).await
 }
 
 async fn unmerge(caller: Caller, source: String) -> Result<Decision, Problem> {
@@ -280,26 +281,40 @@ async fn unmerge(caller: Caller, source: String) -> Result<Decision, Problem> {
     let Some(into) = source.merged_into else { return Ok(Decision::Unchanged(shown(&source))) };
     let target = named(&caller.app, &into.to_string()).await?;
     let events = decide_unmerge(&source, &target).map_err(refused)?;
-    Ok(both(&caller, &source, &target, events))
+    both(&caller, &source, &target, events).await
 }
 
 /// A merge or its opposite: two streams, one transaction.
-fn both(
+async fn both(
     caller: &Caller,
     source: &Incident,
     target: &Incident,
     (of_source, of_target): (Vec<incident::Event>, Vec<incident::Event>),
-) -> Decision {
+) -> Result<Decision, Problem> {
     if of_source.is_empty() {
-        return Decision::Unchanged(shown(source));
+        return Ok(Decision::Unchanged(shown(source)));
     }
     let (cause, now) = (caller.cause(), OffsetDateTime::now_utc());
     let (source_write, source_state, after) = incidents::write(Some(source), source.id, &of_source, &cause, now);
     let (target_write, target_state, _) = incidents::write(Some(target), target.id, &of_target, &cause, now);
-    Decision::Append {
+    key_is_free(&caller.app, source, &after).await?;
+    Ok(Decision::Append {
         writes: vec![source_write, target_write],
         states: vec![source_state, target_state],
         reply: shown(&after),
+    })
+}
+
+/// Refuses what would make a second open incident with one dedup key.
+async fn key_is_free(app: &App, before: &Incident, after: &Incident) -> Result<(), Problem> {
+    let held = |incident: &Incident| incident.dedup_key.clone().filter(|_| incident.status.is_open());
+    let Some(key) = held(after).filter(|_| held(before) != held(after)) else { return Ok(()) };
+    match incidents::find_open(&app.database, &key).await? {
+        Some(other) if other.id != after.id => {
+            let detail = format!("{} is open and has this dedup_key", other.key());
+            Err(Problem::new(StatusCode::CONFLICT, "dedup_key_taken", detail))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -18,8 +18,15 @@ const ALWAYS: &[(&str, &str)] = &[
     ("log_timezone", "UTC"),
 ];
 
-const DURABLE: &[(&str, &str)] =
-    &[("shared_buffers", "256MB"), ("fsync", "on"), ("full_page_writes", "on"), ("synchronous_commit", "on")];
+const DURABLE: &[(&str, &str)] = &[
+    ("shared_buffers", "256MB"),
+    ("fsync", "on"),
+    ("full_page_writes", "on"),
+    ("synchronous_commit", "on"),
+    // The first change of a page after a checkpoint writes the whole page: rarer checkpoints, fewer of those.
+    ("max_wal_size", "4GB"),
+    ("checkpoint_timeout", "15min"),
+];
 
 /// For tests. Only a power failure could lose what is committed: without `synchronous_commit` a
 /// killed server would too, without `full_page_writes` it might tear a page, and with `fsync` off

@@ -1,0 +1,279 @@
+//! Thousands of open streams in a few threads: the readers of a fan-out measurement.
+//!
+//! The readers share two cores with the server they measure, so they must cost less than
+//! it does. Each thread has one epoll, a slab of clients and one read buffer; a client is
+//! a socket and about 120 bytes, an event is one read, one search for its stamp and one
+//! entry in a histogram. `client-ceiling` measures how far that carries.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use hdrhistogram::Histogram;
+use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use socket2::{Domain, Socket, Type};
+
+use super::stamp;
+use crate::{
+    clock,
+    sse::{Frame, MAX_FRAME_BYTES, Position, Reception},
+};
+
+/// Streams of a thread that may wait for their first answer at once. Together they stay
+/// below the shortest accept queue (511 in nginx); a full one would cost a second per try.
+const OPENING: usize = 128;
+
+/// Streams from one source address. An address has 28,232 ephemeral ports; long before
+/// they run out, the kernel's search for a free one takes most of the time of a connect.
+const STREAMS_PER_SOURCE: usize = 2_000;
+
+/// How long a thread sleeps at most before it looks whether to stop.
+const STOP_CHECK: Duration = Duration::from_millis(20);
+
+/// Longest latency that the histogram tells apart, in microseconds.
+const MAX_LATENCY_US: u64 = 120_000_000;
+
+/// What to open, and how to know that it is open.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// The request, the same for every stream.
+    pub request: Vec<u8>,
+    /// The stream counts as open when a frame with this `event:` has come; `None`: its head.
+    pub ready_event: Option<&'static str>,
+}
+
+/// What all streams received together.
+#[derive(Debug)]
+pub struct Tally {
+    /// Stamped events, repetitions not counted.
+    pub received: u64,
+    /// Events whose id was not above the last one of their stream.
+    pub repeated: u64,
+    /// Streams that the server ended.
+    pub closed: u64,
+    /// Bytes of `data:` of all stamped events.
+    pub data_bytes: u64,
+    /// From the stamp to the read, in microseconds.
+    pub latency_us: Histogram<u64>,
+}
+
+impl Tally {
+    fn new() -> Result<Tally> {
+        let latency_us = Histogram::new_with_bounds(1, MAX_LATENCY_US, 3)?;
+        Ok(Tally { received: 0, repeated: 0, closed: 0, data_bytes: 0, latency_us })
+    }
+}
+
+/// Open streams, read until [`Crowd::finish`].
+#[derive(Debug)]
+pub struct Crowd {
+    threads: Vec<JoinHandle<Result<Tally>>>,
+    progress: Arc<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    open: AtomicU64,
+    received: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Crowd {
+    /// Opens `streams` streams from `threads` threads and waits until all of them are open.
+    pub fn open(subscription: &Subscription, streams: usize, threads: usize, patience: Duration) -> Result<Crowd> {
+        let progress = Arc::new(Progress::default());
+        let mut crowd = Crowd { threads: Vec::new(), progress };
+        for index in 0..threads {
+            let reader = Reader {
+                subscription: subscription.clone(),
+                first: streams * index / threads,
+                streams: streams * (index + 1) / threads - streams * index / threads,
+                progress: crowd.progress.clone(),
+                poll: Poll::new()?,
+                clients: Vec::new(),
+                open: 0,
+                buffer: vec![0; 2 * MAX_FRAME_BYTES],
+                tally: Tally::new()?,
+            };
+            crowd.threads.push(std::thread::spawn(|| reader.run()));
+        }
+        let deadline = Instant::now() + patience;
+        while crowd.progress.open.load(Relaxed) < streams as u64 {
+            let open = crowd.progress.open.load(Relaxed);
+            if crowd.threads.iter().any(JoinHandle::is_finished) {
+                crowd.finish().context("while the streams were opened")?;
+                bail!("a reader ended early with {open} of {streams} streams open");
+            }
+            if Instant::now() > deadline {
+                bail!("{open} of {streams} streams were open after {} s", patience.as_secs());
+            }
+            std::thread::sleep(STOP_CHECK);
+        }
+        Ok(crowd)
+    }
+
+    /// Stamped events received so far, repetitions not counted.
+    pub fn received(&self) -> u64 {
+        self.progress.received.load(Relaxed)
+    }
+
+    /// Waits until that many events were received; false when it took too long.
+    pub fn wait_for(&self, events: u64, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while self.received() < events {
+            if Instant::now() > deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
+    /// Closes all streams and adds up what they received.
+    pub fn finish(self) -> Result<Tally> {
+        self.progress.stop.store(true, Relaxed);
+        let mut sum = Tally::new()?;
+        for thread in self.threads {
+            let Ok(tally) = thread.join() else { bail!("a reader thread panicked") };
+            let tally = tally?;
+            sum.received += tally.received;
+            sum.repeated += tally.repeated;
+            sum.closed += tally.closed;
+            sum.data_bytes += tally.data_bytes;
+            sum.latency_us.add(tally.latency_us)?;
+        }
+        Ok(sum)
+    }
+}
+
+/// One thread.
+struct Reader {
+    subscription: Subscription,
+    /// Number of its first stream among all.
+    first: usize,
+    streams: usize,
+    progress: Arc<Progress>,
+    poll: Poll,
+    clients: Vec<Client>,
+    /// How many of the clients are open.
+    open: usize,
+    buffer: Vec<u8>,
+    tally: Tally,
+}
+
+/// One stream.
+struct Client {
+    socket: TcpStream,
+    reception: Reception,
+    last: Position,
+    open: bool,
+}
+
+impl Reader {
+    fn run(mut self) -> Result<Tally> {
+        let mut events = Events::with_capacity(1024);
+        while !self.progress.stop.load(Relaxed) {
+            while self.clients.len() < self.streams.min(self.open + OPENING) {
+                self.connect()?;
+            }
+            let (open_before, received_before) = (self.open, self.tally.received);
+            match self.poll.poll(&mut events, Some(STOP_CHECK)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
+            for event in &events {
+                self.read(event.token().0)?;
+            }
+            self.progress.open.fetch_add((self.open - open_before) as u64, Relaxed);
+            self.progress.received.fetch_add(self.tally.received - received_before, Relaxed);
+        }
+        Ok(self.tally)
+    }
+
+    fn connect(&mut self) -> Result<()> {
+        let number = self.first + self.clients.len();
+        let source = u8::try_from(2 + number / STREAMS_PER_SOURCE)?;
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)
+            .context("open a socket; `ulimit -n` must be above the number of streams")?;
+        // Closed by a reset, so that the next run does not find the ports in TIME_WAIT.
+        socket.set_linger(Some(Duration::ZERO))?;
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, source), 0).into())?;
+        socket.connect(&self.subscription.address.into()).context("connect a stream")?;
+        let mut socket = std::net::TcpStream::from(socket);
+        // Fits into the empty send buffer, so it does not block.
+        socket.write_all(&self.subscription.request)?;
+        socket.set_nonblocking(true)?;
+        let mut socket = TcpStream::from_std(socket);
+        let token = Token(self.clients.len());
+        self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
+        let reception = Reception::default();
+        self.clients.push(Client { socket, reception, last: Position::default(), open: false });
+        Ok(())
+    }
+
+    fn read(&mut self, index: usize) -> Result<()> {
+        let Reader { clients, buffer, tally, subscription, open, .. } = self;
+        let Some(client) = clients.get_mut(index) else { return Ok(()) };
+        loop {
+            let begun = client.reception.begin(buffer)?;
+            let room = buffer.get_mut(begun..).unwrap_or_default();
+            let (length, asked) = match client.socket.read(room) {
+                Ok(0) => {
+                    tally.closed += 1;
+                    return Ok(());
+                }
+                Ok(length) => (length, room.len()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error).context("read from a stream"),
+            };
+            let now_ns = clock::now_ns();
+            let bytes = buffer.get_mut(..begun + length).unwrap_or_default();
+            let Client { reception, last, open: is_open, .. } = client;
+            let mut ready = false;
+            reception.end(bytes, begun, |frame| {
+                ready |= subscription.ready_event.is_some_and(|name| frame.event == name.as_bytes());
+                note(&frame, last, tally, now_ns)
+            })?;
+            ready |= subscription.ready_event.is_none() && reception.is_open();
+            if ready && !*is_open {
+                *is_open = true;
+                *open += 1;
+            }
+            // A read that did not fill the buffer has emptied the socket: epoll(7), question 9.
+            if length < asked {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Notes one frame of one stream. Frames without a stamp, such as `ready`, only move its cursor.
+fn note(frame: &Frame<'_>, last: &mut Position, tally: &mut Tally, now_ns: u64) -> Result<()> {
+    if frame.id.is_empty() {
+        return Ok(());
+    }
+    let position = Position::parse(frame.id).context("an SSE id that is no position")?;
+    let is_new = position > *last;
+    *last = position.max(*last);
+    match stamp::find(frame.data) {
+        Some(sent_ns) if is_new => {
+            tally.received += 1;
+            tally.data_bytes += frame.data.len() as u64;
+            tally.latency_us.saturating_record(now_ns.saturating_sub(sent_ns) / 1_000);
+        }
+        Some(_) => tally.repeated += 1,
+        None => {}
+    }
+    Ok(())
+}

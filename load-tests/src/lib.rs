@@ -1,0 +1,28 @@
+//! Scenarios that measure Signalbox, peers to measure it against, and the history checker.
+//!
+//! ```text
+//! append      the log and the usual design on one PostgreSQL, in turn   -> appends/s
+//! fanout      one event to 10,000 streams, ours and Nchan, in turn       -> deliveries/s, CPU, memory
+//! roundtrip   writers, readers and a nemesis                             -> violations, of which none
+//!   history     the checker: what was seen against what the log holds
+//! ```
+//!
+//! They stand on: `server` (Signalbox as a child process; `serve` is what runs in the child),
+//! `http` and `sse` (clients that cost little), `process` (CPU and memory), `clock` (one for
+//! all processes), `scratch` (a directory for a run), `report` (the only module that prints).
+//!
+//! All of it runs on one machine: compare ratios, not figures. Each scenario cleans up after
+//! itself, leaves other PostgreSQL clusters alone and ends within minutes.
+
+pub mod append;
+pub mod clock;
+pub mod fanout;
+pub mod history;
+pub mod http;
+pub mod process;
+pub mod report;
+pub mod roundtrip;
+pub mod scratch;
+pub mod serve;
+pub mod server;
+pub mod sse;

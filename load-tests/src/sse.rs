@@ -1,0 +1,218 @@
+//! A server-sent event stream as it comes off a socket, for thousands of sockets at once.
+//!
+//! A [`Reception`] is what one stream keeps between two reads: less than 100 bytes, and a
+//! copy of an unfinished frame if a read ended inside one. The bytes themselves are read
+//! into a buffer that all streams of a thread share, so an event costs no allocation.
+
+use anyhow::{Result, bail};
+use memchr::memchr;
+
+use crate::http::{Body, Chunked, Head};
+
+/// One frame, without the empty line that ends it. The fields are borrowed from the read buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// `id:`, empty when the frame has none.
+    pub id: &'a [u8],
+    /// `event:`, empty when the frame has none.
+    pub event: &'a [u8],
+    /// `data:`; the last line when there are several, which the measured servers never send.
+    pub data: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// The first frame of `bytes` and its length, or `None` while its empty line is missing.
+    fn first(bytes: &'a [u8]) -> Option<(Frame<'a>, usize)> {
+        let mut frame = Frame::default();
+        let mut length = 0;
+        loop {
+            let rest = bytes.get(length..)?;
+            let (line, _) = rest.split_at(memchr(b'\n', rest)?);
+            length += line.len() + 1;
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                return Some((frame, length));
+            }
+            frame.field(line);
+        }
+    }
+
+    fn field(&mut self, line: &'a [u8]) {
+        let (name, value) = line.split_at(memchr(b':', line).unwrap_or(line.len()));
+        let value = value.get(1..).unwrap_or_default();
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match name {
+            b"id" => self.id = value,
+            b"event" => self.event = value,
+            b"data" => self.data = value,
+            // The name of a comment is empty; `retry` moves no cursor.
+            _ => {}
+        }
+    }
+}
+
+/// A position in a stream, comparable within it.
+///
+/// Signalbox sends one number; Nchan sends the second in which it stored a message and the
+/// message's number within that second, `1700000000:3`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub u64, pub u64);
+
+impl Position {
+    /// Reads an SSE id; `None` when it has neither form.
+    pub fn parse(id: &[u8]) -> Option<Position> {
+        let text = std::str::from_utf8(id).ok()?;
+        let (first, second) = text.split_once(':').unwrap_or((text, "0"));
+        Some(Position(first.parse().ok()?, second.parse().ok()?))
+    }
+}
+
+/// How far one stream has been received.
+#[derive(Debug, Default)]
+pub struct Reception {
+    /// `None` until the response head is complete.
+    coding: Option<Coding>,
+    /// An unfinished head, or an unfinished frame freed of its transfer coding.
+    unfinished: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Coding {
+    Plain,
+    Chunked(Chunked),
+}
+
+impl Reception {
+    /// Whether the response head has come.
+    pub fn is_open(&self) -> bool {
+        self.coding.is_some()
+    }
+
+    /// Puts what is unfinished at the front of `buffer`; the next read goes behind it.
+    ///
+    /// # Errors
+    /// When a frame fills the whole buffer.
+    pub fn begin(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let length = self.unfinished.len();
+        match buffer.get_mut(..length) {
+            Some(front) if length < MAX_FRAME_BYTES => front.copy_from_slice(&self.unfinished),
+            _ => bail!("a frame of more than {length} bytes"),
+        }
+        Ok(length)
+    }
+
+    /// Takes what begins with the unfinished bytes and goes on with those just read, from
+    /// `fresh`, and hands out each frame that is complete now.
+    ///
+    /// # Errors
+    /// When the response is not a 200, its coding is broken, or `on_frame` fails.
+    pub fn end(
+        &mut self,
+        bytes: &mut [u8],
+        mut fresh: usize,
+        mut on_frame: impl FnMut(Frame<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut from = 0;
+        if self.coding.is_none() {
+            let Some((coding, length)) = open(bytes)? else {
+                self.keep(bytes);
+                return Ok(());
+            };
+            self.coding = Some(coding);
+            (from, fresh) = (length, length);
+        }
+        let mut to = bytes.len();
+        if let Some(Coding::Chunked(chunked)) = &mut self.coding {
+            to = fresh + chunked.decode(bytes.get_mut(fresh..).unwrap_or_default())?;
+        }
+        let mut rest = bytes.get(from..to).unwrap_or_default();
+        while let Some((frame, length)) = Frame::first(rest) {
+            on_frame(frame)?;
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        self.keep(rest);
+        Ok(())
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        self.unfinished.clear();
+        self.unfinished.extend_from_slice(rest);
+    }
+}
+
+/// Longest frame that is accepted, in bytes: a body of 256 KiB, and as much again for
+/// what the server adds to it. Read buffers are at least twice as long.
+pub const MAX_FRAME_BYTES: usize = 512 * 1024;
+
+/// Reads the response head; `None` while it is incomplete.
+fn open(bytes: &[u8]) -> Result<Option<(Coding, usize)>> {
+    let Some((head, length)) = Head::parse(bytes)? else { return Ok(None) };
+    if head.status != 200 {
+        let rest = String::from_utf8_lossy(bytes.get(length..).unwrap_or_default());
+        bail!("the stream was refused with status {}: {rest}", head.status);
+    }
+    match head.body {
+        Body::Chunked => Ok(Some((Coding::Chunked(Chunked::default()), length))),
+        Body::UntilClose => Ok(Some((Coding::Plain, length))),
+        Body::Length(_) => bail!("a stream of limited length"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
+        retry: 9000\n\n: hello\n\nid: 7\nevent: ready\n\nid:8\r\nevent:a\r\ndata: x: y\r\n\r\n\
+        id: 1700000000:3\ndata:  z\n\n";
+
+    /// Every frame that a reception hands out when the bytes come in pieces.
+    fn receive(bytes: &[u8], piece: usize) -> Vec<[String; 3]> {
+        let mut reception = Reception::default();
+        let mut buffer = vec![0; 2 * MAX_FRAME_BYTES];
+        let mut frames = Vec::new();
+        for piece in bytes.chunks(piece) {
+            let begun = reception.begin(&mut buffer).expect("room");
+            let filled = begun + piece.len();
+            buffer[begun..filled].copy_from_slice(piece);
+            let on_frame = |frame: Frame<'_>| {
+                let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+                frames.push([text(frame.id), text(frame.event), text(frame.data)]);
+                Ok(())
+            };
+            reception.end(&mut buffer[..filled], begun, on_frame).expect("valid");
+        }
+        frames
+    }
+
+    #[test]
+    fn frames_are_the_same_however_their_bytes_are_cut() {
+        let expected = [["", "", ""], ["", "", ""], ["7", "ready", ""], ["8", "a", "x: y"], ["1700000000:3", "", " z"]];
+        for piece in 1..=PLAIN.len() {
+            assert_eq!(receive(PLAIN, piece), expected, "cut into pieces of {piece} bytes");
+        }
+    }
+
+    #[test]
+    fn a_chunked_stream_is_the_same_stream() {
+        let coded = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+            6\r\nid: 8\n\r\n9\r\ndata: xy\n\r\n1\r\n\n\r\n";
+        for piece in 1..=coded.len() {
+            assert_eq!(receive(coded, piece), [["8", "", "xy"]], "cut into pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_its_status() {
+        let mut bytes = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nbusy".to_vec();
+        let error = Reception::default().end(&mut bytes, 0, |_| Ok(())).expect_err("refused");
+        assert_eq!(error.to_string(), "the stream was refused with status 429: busy");
+    }
+
+    #[test]
+    fn positions_of_both_servers_compare_within_themselves() {
+        assert!(Position::parse(b"9") < Position::parse(b"10"));
+        assert!(Position::parse(b"1700000000:9") < Position::parse(b"1700000000:10"));
+        assert_eq!(Position::parse(b"x"), None);
+    }
+}
