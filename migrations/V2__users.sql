@@ -18,6 +18,7 @@ create table sessions (
   id           uuid        primary key,
   user_id      uuid        not null,
   refresh_hash bytea       not null, -- SHA-256 of the newest refresh token
+  used_hash    bytea,                -- of the one before: whoever shows it has stolen it, or was stolen from
   created_at   timestamptz not null default now(),
   refreshed_at timestamptz not null default now(),
   expires_at   timestamptz not null,

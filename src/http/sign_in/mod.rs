@@ -167,6 +167,9 @@ impl SignIn {
         let row = row.ok_or_else(invalid)?;
         let user = app.account(row.get("user_id")).await?.user.clone();
         if !row.get::<_, bool>("newest") {
+            if !row.get::<_, bool>("used") {
+                return Err(invalid()); // made up: ends nobody's session
+            }
             // Two hold the same token: one of them stole it. Neither goes on.
             let data = SessionRevoked { user: user.id, reason: "a refresh token was shown twice".to_owned() };
             record(&app, &user, session, "user.session.revoked", json!(data), None).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -50,13 +51,14 @@ impl Passwords {
         if self.attempts.len() > MOST_NAMES {
             self.attempts.retain_recent();
         }
-        self.attempts.check_key(&username.to_owned()).map_err(|_until| {
+        self.attempts.check_key(&username.to_owned()).map_err(|until| {
+            let wait_s = until.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
             Problem::new(
                 poem::http::StatusCode::TOO_MANY_REQUESTS,
                 "too_many_sign_ins",
                 "too many attempts for this name",
             )
-            .header(poem::http::header::RETRY_AFTER, "10")
+            .header(poem::http::header::RETRY_AFTER, &wait_s.to_string())
         })
     }
 
