@@ -29,7 +29,7 @@ struct Cli {
 }
 
 /// What `SIGNALBOX_LOG` says when it is not set. The migrator says twice what we say once.
-const DEFAULT_LOG: &str = "info,refinery_core=warn,tokio_postgres=warn";
+const DEFAULT_LOG: &str = "info,refinery_core=warn,tokio_postgres=warn,deadpool=error";
 
 #[derive(Subcommand)]
 enum Subcommands {

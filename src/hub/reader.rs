@@ -55,8 +55,8 @@ pub struct Reader {
     hub: Arc<Hub>,
     class: Arc<Class>,
     viewer: Viewer,
-    /// Changes of rights this reader has taken notice of.
-    rights_seen: u64,
+    /// Changes of rights this reader has taken notice of; none yet, so the first round looks.
+    rights_seen: Option<u64>,
     head: watch::Receiver<Head>,
     epoch: Uuid,
     /// All up to here was sent or filtered.
@@ -85,7 +85,6 @@ impl Reader {
     /// # Errors
     /// The database did not answer.
     pub async fn subscribe(hub: Arc<Hub>, viewer: Viewer, filter: Filter, from: Cursor) -> Result<Reader, QueryError> {
-        let rights_seen = hub.accounts.changes();
         let mut head = hub.head.subscribe();
         let mut at = *head.borrow_and_update();
         if from.after.is_some_and(|after| after > at.seq) {
@@ -98,7 +97,7 @@ impl Reader {
         Ok(Reader {
             class: hub.class(filter),
             viewer,
-            rights_seen,
+            rights_seen: None,
             head,
             epoch: at.epoch,
             cursor,
@@ -166,7 +165,7 @@ impl Reader {
         if Instant::now() >= self.expires_at {
             return Some(Bye::TokenExpired);
         }
-        let changes = self.hub.accounts.changes();
+        let changes = Some(self.hub.accounts.changes());
         if changes != self.rights_seen {
             self.rights_seen = changes;
             if self.hub.accounts.session_ended(self.viewer.session) {
