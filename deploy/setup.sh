@@ -23,6 +23,9 @@ postgresql)
     command -v cc >/dev/null || install "A C compiler" gcc libc6-dev
     if [ -z "${SIGNALBOX_PG_BIN:-}${DATABASE_URL:-}" ] && ! command -v initdb >/dev/null &&
         ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        install "PostgreSQL" postgresql-common
+        # Only the programs are wanted, not a cluster of the system's own that listens on port 5432.
+        sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
         install "PostgreSQL" postgresql
     fi
     ;;

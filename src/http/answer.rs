@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
-use crate::log::{Head, hex};
+use crate::log::{Head, hex, sha256};
 
 /// The position in the log that an answer is true as of.
 pub const SEQ: HeaderName = HeaderName::from_static("signalbox-seq");
@@ -125,8 +125,7 @@ impl<T: ToJSON> Shown<T> {
 
     /// The same of JSON that is written already.
     pub fn json(body: String, head: Head, known: Option<&str>) -> Shown<T> {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
-        let etag = format!("\"{}\"", hex(&digest.as_ref()[..16]));
+        let etag = format!("\"{}\"", hex(&sha256(body.as_bytes())[..16]));
         Shown::tagged(body, etag, head, known)
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
@@ -21,6 +20,7 @@ use super::caller::Caller;
 use super::events::{EventView, Tag, filter, position};
 use super::problem::Problem;
 use crate::hub::{Cursor, Filter, Reader, Viewer};
+use crate::log::sha256;
 
 /// Bytes of a one-time stream id before it is written as text.
 const TICKET_BYTES: usize = 32;
@@ -162,7 +162,7 @@ fn cursor(request: &Request, last_id: Option<String>, epoch: Option<Uuid>) -> Re
 }
 
 fn hash(ticket: &str) -> Vec<u8> {
-    digest(&SHA256, ticket.as_bytes()).as_ref().to_vec()
+    sha256(ticket.as_bytes()).to_vec()
 }
 
 /// A stream of frames.

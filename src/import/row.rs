@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use csv::StringRecord;
 use time::OffsetDateTime;
 use uuid::{Builder, Uuid};
@@ -10,6 +9,7 @@ use uuid::{Builder, Uuid};
 use super::translate;
 use crate::domain::incident::limits::TITLE_CHARS;
 use crate::domain::incident::{Command, Create, Incident, Priority, Refusal, Severity, Status, decide};
+use crate::log::sha256;
 
 /// The columns that are read. All of them must be there; others may be, and are ignored.
 const COLUMNS: [&str; 27] = [
@@ -280,12 +280,6 @@ fn name(hash: &[u8; 32]) -> Uuid {
     let mut half = [0; 16];
     half.copy_from_slice(&hash[..16]);
     Builder::from_custom_bytes(half).into_uuid()
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    hash
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use super::stamp;
 
-/// SHA-256.
+/// 32 bytes.
 pub type Hash = [u8; 32];
 
-pub(super) fn sha256(bytes: &[u8]) -> Hash {
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> Hash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
     hash

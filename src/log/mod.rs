@@ -16,7 +16,7 @@ mod tail;
 pub use append::Appender;
 pub use command::{AppendError, Appended, Command, Idempotency, Outcome, State, StoredReply, Write};
 pub use event::{Actor, Cause, Event, NewEvent};
-pub use leaf::{Hash, canonical, hex, recompute};
+pub use leaf::{Hash, canonical, hex, recompute, sha256};
 pub use registry::{EventType, Registry};
 pub use tail::{Hole, Tail, Tailed};
 

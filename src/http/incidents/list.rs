@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::view::{IncidentPage, IncidentView};
 use crate::domain::incident::Incident;
 use crate::http::problem::Problem;
-use crate::log::Head;
+use crate::log::{Head, sha256};
 use crate::postgres::Database;
 
 /// Rows of a page: by default, and at most.
@@ -192,8 +192,7 @@ impl Filter {
 
     fn digest(&self) -> String {
         let text = serde_json::to_string(self).unwrap_or_default();
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-        BASE64_URL_SAFE_NO_PAD.encode(&digest.as_ref()[..9])
+        BASE64_URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..9])
     }
 }
 

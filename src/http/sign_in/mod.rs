@@ -4,7 +4,6 @@ mod passwords;
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use poem::Request;
@@ -26,7 +25,7 @@ use super::problem::Problem;
 use super::text::Text;
 use crate::domain::permission::USERS_READ;
 use crate::domain::user::{Created, Event, Role, Session, SessionRevoked, SignInFailed, User, evolve};
-use crate::log::{Appender, Cause, Command, NewEvent, Outcome, State, Write, hex, stamp};
+use crate::log::{Appender, Cause, Command, NewEvent, Outcome, State, Write, hex, sha256, stamp};
 use crate::postgres::Database;
 
 /// The cookie that refreshes; sent nowhere but to the sign-in operations.
@@ -163,7 +162,7 @@ impl SignIn {
         let session: Uuid = session.parse().map_err(|_not_ours| invalid())?;
         let next = secret()?;
         let exchange = include_str!("../../../sql/queries/session_refresh.sql");
-        let row = app.database.query_opt(exchange, &[&session, &sha256(old), &sha256(&next)]).await?;
+        let row = app.database.query_opt(exchange, &[&session, &hashed(old), &hashed(&next)]).await?;
         let row = row.ok_or_else(invalid)?;
         let user = app.account(row.get("user_id")).await?.user.clone();
         if !row.get::<_, bool>("newest") {
@@ -248,7 +247,7 @@ async fn record(
     let state = json!({
         "id": session,
         "user_id": user.id,
-        "refresh_hash": hex(&sha256(secret.unwrap_or_default())),
+        "refresh_hash": hex(&hashed(secret.unwrap_or_default())),
         "expires_at": stamp::text(expires_at),
         "ended": secret.is_none(),
     });
@@ -339,6 +338,6 @@ fn secret() -> Result<String, Problem> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
-fn sha256(text: &str) -> Vec<u8> {
-    digest(&SHA256, text.as_bytes()).as_ref().to_vec()
+fn hashed(secret: &str) -> Vec<u8> {
+    sha256(secret.as_bytes()).to_vec()
 }
