@@ -52,7 +52,6 @@ fn a_durable_cluster_syncs_and_a_setting_of_the_caller_wins() {
         ("fsync", "on"),
         ("synchronous_commit", "on"),
         ("full_page_writes", "on"),
-        ("shared_buffers", "256MB"),
         ("max_connections", "17"),
         ("listen_addresses", ""), // but not over what keeps it private
     ] {

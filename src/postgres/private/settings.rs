@@ -19,7 +19,6 @@ const ALWAYS: &[(&str, &str)] = &[
 ];
 
 const DURABLE: &[(&str, &str)] = &[
-    ("shared_buffers", "256MB"),
     ("fsync", "on"),
     ("full_page_writes", "on"),
     ("synchronous_commit", "on"),
@@ -52,8 +51,38 @@ pub(super) fn arguments(place: &Place, options: &Options) -> Vec<String> {
 
     let named = |&(name, value): &(&str, &str)| format!("{name}={value}");
     let ours = ALWAYS.iter().chain(by_durability).map(named);
+    let buffers = options.durable.then(|| format!("shared_buffers={}MB", shared_buffers_mib(memory_mib())));
     let theirs = options.settings.iter().map(|(name, value)| format!("{name}={value}"));
     let fixed = FIXED.iter().map(named);
     let socket = [format!("unix_socket_directories={socket_directory}")];
-    ours.chain(theirs).chain(fixed).chain(socket).flat_map(|setting| ["-c".to_owned(), setting]).collect()
+    ours.chain(buffers)
+        .chain(theirs)
+        .chain(fixed)
+        .chain(socket)
+        .flat_map(|setting| ["-c".to_owned(), setting])
+        .collect()
+}
+
+/// A quarter of the machine's memory, as PostgreSQL's manual advises, from 128 MiB to 1 GiB: beyond that the
+/// index of a day's idempotency keys fits, and the rest is better left to everybody else on the machine.
+fn shared_buffers_mib(memory_mib: u64) -> u64 {
+    (memory_mib / 4).clamp(128, 1_024)
+}
+
+/// The machine's memory; where it cannot be asked (macOS), a small one's.
+fn memory_mib() -> u64 {
+    let information = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total_kib = information.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().split(' ').next());
+    total_kib.and_then(|kib| kib.parse::<u64>().ok()).map_or(1_024, |kib| kib / 1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_grow_with_the_machine_within_limits() {
+        assert_eq!([256, 1_024, 2_048, 65_536].map(shared_buffers_mib), [128, 256, 512, 1_024]);
+        assert!(memory_mib() > 0);
+    }
 }
