@@ -177,7 +177,15 @@ impl Server {
     pub async fn run(self) -> anyhow::Result<()> {
         let Server { app, listener, tail, process, .. } = self;
         let site = http::site(app.clone());
-        let following = tokio::spawn(follow(tail, app.clone()));
+        let following = tokio::spawn({
+            // However following ends, by a hole or by a panic: nothing is served on without it.
+            let (ends_all, app) = (app.stop.clone().drop_guard(), app.clone());
+            async move {
+                let followed = follow(tail, app).await;
+                drop(ends_all);
+                followed
+            }
+        });
         let forgetting = tokio::spawn(forget(app.clone()));
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, process, "system.started", json!(started)).await;
@@ -213,7 +221,6 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
             }
             Err(hole) => {
                 tracing::error!(%hole, "this process stops rather than pass over it");
-                app.stop.cancel();
                 return Err(hole.into());
             }
         }

@@ -371,3 +371,21 @@ async fn a_silent_stream_is_kept_alive_by_a_comment_and_a_heartbeat() {
     assert_eq!((beat.id, &beat.data["seq"]), (None, &json!(read::head(&world.database).await.unwrap().seq)));
     assert_eq!(stream.comments, 2, "the opening one and one between");
 }
+
+#[tokio::test]
+async fn a_process_that_finds_a_hole_in_the_log_stops_rather_than_pass_over_it() {
+    let world = world().await;
+    let server = world.serve().await;
+    let client = server.admin().await;
+    let mut stream = client.stream("", None).await;
+    stream.until("ready").await;
+    // As no append ever does: a number is left out.
+    let by_force = "update log_head set seq = seq + 1; \
+        insert into events select h.seq + 1, gen_random_uuid(), 'x/1', 1, 'system.stopped', '{}', 'x', 'x', '{}', null, \
+          gen_random_uuid(), null, null, now(), now(), '' from log_head h; \
+        update log_head set seq = seq + 1";
+    execute(&world.owner, by_force).await;
+    stream.until("bye").await;
+    let stopped = server.stop().await.unwrap_err();
+    assert!(stopped.to_string().contains("the log has a hole"), "{stopped}");
+}
