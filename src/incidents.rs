@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::incident::{Event, Incident, Meta, evolve};
 use crate::domain::permission::INCIDENTS_READ;
-use crate::log::{Cause, NewEvent, State, Write, stamp};
+use crate::log::{Cause, Head, NewEvent, State, Write, stamp};
 use crate::postgres::{Database, QueryError};
 
 /// The name of an incident's stream.
@@ -67,6 +67,21 @@ pub async fn find(database: &Database, id: Uuid) -> Result<Option<Incident>, Que
 /// The database did not answer.
 pub async fn find_number(database: &Database, number: i64) -> Result<Option<Incident>, QueryError> {
     one(database, include_str!("../sql/queries/incident_find_number.sql"), &number).await
+}
+
+/// One incident by its id or else its number, and the position it is true as of.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn show(
+    database: &Database,
+    id: Option<Uuid>,
+    number: Option<i64>,
+) -> Result<(Head, Option<Incident>), QueryError> {
+    let found = database.query_opt(include_str!("../sql/queries/incident_show.sql"), &[&id, &number]).await?;
+    let Some(row) = found else { return Ok((Head { epoch: Uuid::nil(), seq: 0 }, None)) };
+    let state: Option<Json<Incident>> = row.try_get("state")?;
+    Ok((Head { epoch: row.try_get("epoch")?, seq: row.try_get("seq")? }, state.map(|Json(incident)| incident)))
 }
 
 /// The open incident with this deduplication key.

@@ -20,7 +20,7 @@ use crate::domain::incident::{self, Command, Incident, Refusal, Transition, deci
 use crate::domain::permission::{INCIDENTS_READ, INCIDENTS_WRITE};
 use crate::hub::Filter;
 use crate::incidents;
-use crate::log::read;
+use crate::log::{Head, read};
 use list::{Order, page};
 use view::{
     Assignment, IncidentChanges, IncidentPage, IncidentView, MergeTarget, NewComment, NewIncident, Reason, StatusStep,
@@ -114,9 +114,7 @@ impl Incidents {
     ) -> Answer<Shown<IncidentView>> {
         caller.needs(INCIDENTS_READ)?;
         caller.app.seen(min_seq.0).await?;
-        // The head is read first, so the incident is at least as new as it says.
-        let head = read::head(&caller.app.database).await?;
-        let incident = named(&caller.app, &incident.0).await?;
+        let (head, incident) = as_of(&caller.app, &incident.0).await?;
         Ok(Shown::version(&IncidentView::from(&incident), incident.version, head, caller.known.as_deref()))
     }
 
@@ -216,11 +214,11 @@ impl Incidents {
         limit: Query<Option<i64>>,
     ) -> Answer<Shown<EventPage>> {
         caller.needs(INCIDENTS_READ)?;
-        let head = read::head(&caller.app.database).await?;
-        let incident = named(&caller.app, &incident.0).await?;
+        let (head, incident) = as_of(&caller.app, &incident.0).await?;
         let limit = super::events::limit(limit.0)?;
         let stream = incidents::stream(incident.id);
-        let events = read::stream(&caller.app.database, &stream, after.0.unwrap_or(0).max(0), limit).await?;
+        let mut events = read::stream(&caller.app.database, &stream, after.0.unwrap_or(0).max(0), limit).await?;
+        events.retain(|event| event.version <= incident.version); // what came after the head is the stream's
         let filter = Filter { permissions: caller.account.permissions.clone(), ..Filter::default() };
         let seen = events.iter().filter(|event| filter.admits(event));
         let next = (events.len() as i64 == limit).then(|| events.last().map(|last| last.version)).flatten();
@@ -326,6 +324,12 @@ async fn named(app: &App, name: &str) -> Result<Incident, Problem> {
         _ => None,
     };
     found.ok_or_else(|| Problem::not_found("there is no such incident"))
+}
+
+/// The same, with the position it is true as of.
+async fn as_of(app: &App, name: &str) -> Result<(Head, Incident), Problem> {
+    let (head, found) = incidents::show(&app.database, name.parse().ok(), incident::number(name)).await?;
+    Ok((head, found.ok_or_else(|| Problem::not_found("there is no such incident"))?))
 }
 
 /// `If-Match`: the caller decided on what it saw, so it must still be so.
