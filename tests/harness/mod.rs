@@ -38,24 +38,29 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 struct Shared {
     cluster: Cluster,
-    _directory: Directory,
 }
 
-/// Removed at the end.
-struct Directory(PathBuf);
+/// Before the number of the process that the folder belongs to.
+const DIRECTORY: &str = "signalbox-tests-";
 
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+/// Removes what earlier runs left: a static is never dropped, so each run leaves its folder to the next.
+fn sweep() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let owner = name.strip_prefix(DIRECTORY).and_then(|pid| pid.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
 async fn shared() -> &'static Shared {
     CLUSTER
         .get_or_init(|| async {
-            let directory = std::env::temp_dir().join(format!("signalbox-tests-{}", std::process::id()));
+            sweep();
+            let directory = std::env::temp_dir().join(format!("{DIRECTORY}{}", std::process::id()));
             let options = Options {
-                directory: directory.clone(),
+                directory,
                 binaries: None,
                 durable: false,
                 settings: vec![("max_connections".into(), "400".into())],
@@ -64,7 +69,7 @@ async fn shared() -> &'static Shared {
             let postgres = Direct::migrating(&cluster.url("postgres", SUPERUSER)).unwrap();
             execute(&postgres, "create database template").await;
             migrate(&Direct::migrating(&cluster.url("template", SUPERUSER)).unwrap()).await.unwrap();
-            Shared { cluster, _directory: Directory(directory) }
+            Shared { cluster }
         })
         .await
 }
