@@ -63,8 +63,8 @@ pub(super) fn arguments(place: &Place, options: &Options) -> Vec<String> {
         .collect()
 }
 
-/// A quarter of the machine's memory, as PostgreSQL's manual advises, from 128 MiB to 1 GiB: beyond that the
-/// index of a day's idempotency keys fits, and the rest is better left to everybody else on the machine.
+/// A quarter of the machine's memory, as PostgreSQL's manual advises, from 128 MiB to 1 GiB: the machine is
+/// not PostgreSQL's alone.
 fn shared_buffers_mib(memory_mib: u64) -> u64 {
     (memory_mib / 4).clamp(128, 1_024)
 }
