@@ -43,6 +43,24 @@ pub struct ServeConfig {
     /// Newest events kept in memory for streams, in MiB. Older ones are read from the database.
     #[arg(long, env = "SIGNALBOX_RING_MIB", default_value_t = 32)]
     pub ring_mib: usize,
+    /// Streams that one user may have open at once, over all processes; 0 sets no limit.
+    #[arg(long, env = "SIGNALBOX_STREAMS_PER_USER", default_value_t = 3)]
+    pub streams_per_user: u32,
+    /// Streams that this process opens in a second; more are asked to come back. 0 sets no limit.
+    #[arg(long, env = "SIGNALBOX_STREAM_OPENS_PER_S", default_value_t = 2_000)]
+    pub stream_opens_per_s: u32,
+    /// Requests of one user in a second, streams and sign-ins apart; twice as many at once. 0 sets no limit.
+    #[arg(long, env = "SIGNALBOX_REQUESTS_PER_S", default_value_t = 100)]
+    pub requests_per_s: u32,
+    /// A stream whose reader takes nothing for so long is closed, in seconds.
+    #[arg(long, env = "SIGNALBOX_STALL_S", default_value_t = 30)]
+    pub stall_s: u32,
+    /// Start with streams switched off: clients poll. An administrator can switch them on at run time.
+    #[arg(long, env = "DISABLE_SSE_SYSTEM", default_value_t = false)]
+    pub disable_sse: bool,
+    /// Resident memory at which this process opens no new streams, in MiB; at nine tenths it batches. 0 sets no limit.
+    #[arg(long, env = "SIGNALBOX_MEMORY_MIB", default_value_t = 1_024)]
+    pub memory_mib: u32,
     /// Life of an access token, in seconds. A stream ends with its token.
     #[arg(long, env = "SIGNALBOX_ACCESS_TOKEN_S", default_value_t = 900)]
     pub access_token_s: u32,

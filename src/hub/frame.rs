@@ -69,6 +69,12 @@ pub enum Bye {
     Revoked,
     /// This process stops; another one, or the next, goes on.
     Shutdown,
+    /// An administrator switched streams off: poll on the same cursor, and try again now and then.
+    Disabled,
+    /// This process protects itself: poll on the same cursor, and try again now and then.
+    Degraded,
+    /// The reader took nothing for too long.
+    Stalled,
     /// The database does not answer; the reader falls behind the ring and nothing can be replayed.
     Unavailable,
 }

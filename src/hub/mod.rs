@@ -5,6 +5,7 @@
 
 pub mod filter;
 pub mod frame;
+mod level;
 mod reader;
 mod ring;
 
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 pub use filter::Filter;
 pub use frame::{Bye, Reset};
+pub use level::Level;
 pub use reader::{Cursor, Reader};
 use ring::{Ring, Round};
 
@@ -42,6 +44,17 @@ pub struct Hub {
     replays: Semaphore,
     stop: CancellationToken,
     open: AtomicUsize,
+    /// What streams are given, and whether there are any.
+    mode: watch::Sender<Mode>,
+}
+
+/// What a process lets its streams do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mode {
+    /// By this process's breakers.
+    pub level: Level,
+    /// By an administrator, for all processes.
+    pub disabled: bool,
 }
 
 /// Readers with the same wish and the same rights. They are told the same bytes.
@@ -69,7 +82,18 @@ impl Hub {
             replays: Semaphore::new(REPLAYS_AT_ONCE),
             stop,
             open: Default::default(),
+            mode: watch::Sender::default(),
         }
+    }
+
+    /// What streams may do now.
+    pub fn mode(&self) -> Mode {
+        *self.mode.borrow()
+    }
+
+    /// Changes what streams may do. Open ones follow at once.
+    pub fn change_mode(&self, change: impl FnOnce(&mut Mode)) {
+        self.mode.send_modify(change);
     }
 
     /// Hands the tail's next events to all readers. Called by one task, in order.

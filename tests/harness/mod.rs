@@ -128,8 +128,10 @@ impl World {
             serve: ServeConfig,
         }
         let fixed = ["signalbox", "--listen=127.0.0.1:0", "--pool-size=4", "--sign-ins-per-minute=10000"];
+        // Many tests open more streams, and ask more often, than one user should.
+        let unlimited = ["--streams-per-user=0", "--stream-opens-per-s=0", "--requests-per-s=0"];
         let password = format!("--admin-password={PASSWORD}");
-        let line = fixed.into_iter().chain([password.as_str()]).chain(settings.iter().copied());
+        let line = fixed.into_iter().chain(unlimited).chain([password.as_str()]).chain(settings.iter().copied());
         let config = Line::parse_from(line).serve;
         let database = DatabaseConfig {
             database_url: Some(self.app_url.clone()),
