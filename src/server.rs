@@ -19,7 +19,7 @@ use crate::demo::{self, DemoOptions};
 use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
 use crate::domain::{incident, system, user};
 use crate::http::{self, App, InFlight, Passwords, token::Tokens};
-use crate::hub::Hub;
+use crate::hub::{Bounds, Hub};
 use crate::log::{Appender, Cause, Command, EventType, NewEvent, Registry, Tail, Tailed, Write, read};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
@@ -145,7 +145,10 @@ impl Server {
         accounts.load(&database).await?;
         let (heard, listening) = watch::channel(false);
         let tail = Tail::new(backend.direct.clone(), head, nudge, heard);
-        let hub = Arc::new(Hub::new(head, config.ring_mib << 20, database.clone(), accounts.clone(), stop.clone()));
+        let registry = Arc::new(registry());
+        let bounds = Bounds { ring_bytes: config.ring_mib << 20, stall: Duration::from_secs(config.stall_s.into()) };
+        let hub = Hub::new(head, bounds, registry.clone(), database.clone(), accounts.clone(), stop.clone());
+        let hub = Arc::new(hub);
         let secret = database.query(include_str!("../sql/queries/secret_find.sql"), &[&"access-token"]).await?;
         let secret: Vec<u8> =
             secret.first().context("the key that signs tokens is missing: run `signalbox migrate`")?.get(0);
@@ -157,7 +160,7 @@ impl Server {
             appender,
             hub,
             accounts,
-            registry: Arc::new(registry()),
+            registry,
             in_flight: InFlight::default(),
             listening,
             stop,
@@ -193,7 +196,7 @@ impl Server {
             let (database, appender, stop) = (app.database.clone(), app.appender.clone(), app.stop.clone());
             tokio::spawn(demo::run(DemoOptions::default(), database, appender, stop));
         }
-        http::serve::serve(listener, site, app.config.max_connections, app.stop.clone()).await;
+        http::serve::serve(listener, site, &app).await;
         let farewell = announce(&app, process, "system.stopped", json!(system::Stopped { process }));
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
@@ -266,6 +269,13 @@ async fn assert_durable(database: &Database) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What nobody should learn late, whatever the load.
+const CRITICAL: [&str; 5] =
+    ["incident.created", "incident.status.changed", "user.disabled", "user.roles.changed", "user.session.revoked"];
+/// What comes in floods of equal ones, as when somebody guesses passwords.
+const DEBOUNCED: [&str; 1] = ["user.sign_in.failed"];
+const DEBOUNCE_MS: u32 = 100;
+
 /// Every type that the code knows.
 pub fn registry() -> Registry {
     let stored = |permissions: &'static [&'static str]| {
@@ -276,6 +286,8 @@ pub fn registry() -> Registry {
             schema,
             persistence: true,
             broadcast: true,
+            critical: CRITICAL.contains(&name),
+            debounce_ms: if DEBOUNCED.contains(&name) { DEBOUNCE_MS } else { 0 },
         }
     };
     let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));

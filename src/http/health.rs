@@ -68,7 +68,7 @@ impl Health {
             listening: *app.listening.borrow(),
             seq,
             lag: head.map(|head| (head.seq - seq).max(0)),
-            streams: app.hub.open() as u64,
+            streams: app.hub.open().count() as u64,
             waiting: app.appender.waiting() as u64,
         };
         if well { Ready::Ok(Json(state)) } else { Ready::Unavailable(Json(state)) }

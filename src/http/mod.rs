@@ -6,6 +6,7 @@ mod command;
 pub mod docs;
 mod edge;
 mod events;
+mod handover;
 mod health;
 mod incidents;
 mod page;

@@ -5,31 +5,35 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use poem::endpoint::BoxEndpoint;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Request, Response};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::App;
+use super::handover::{self, Door};
 
 /// Connections that wait to be accepted, as in a reconnect storm.
 const BACKLOG: u32 = 4_096;
 /// After a failed accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// From the first byte to the end of a request's head.
-const HEADER_WAIT: Duration = Duration::from_secs(10);
-/// A request's head, and hyper's buffer in each direction. In bytes.
-const BUFFER_BYTES: usize = 16 << 10;
+pub(super) const HEADER_WAIT: Duration = Duration::from_secs(10);
+/// Between two looks at a client that sent less than four bytes.
+const PEEK_PAUSE: Duration = Duration::from_millis(5);
 /// A peer that acknowledges nothing for so long is gone.
 const USER_TIMEOUT: Duration = Duration::from_secs(20);
 /// A silent peer is asked after this time, and again at this distance.
@@ -52,16 +56,18 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves at most `most_connections` until `stop`, then lets what runs end within [`STOP_WAIT`].
-pub async fn serve(listener: TcpListener, site: Site, most_connections: usize, stop: CancellationToken) {
+/// Serves until the app stops, then lets what runs end within [`STOP_WAIT`].
+pub async fn serve(listener: TcpListener, site: Site, app: &Arc<App>) {
     let connections = TaskTracker::new();
-    let room = Arc::new(Semaphore::new(most_connections));
+    let stop = &app.stop;
+    let room = Arc::new(Semaphore::new(app.config.max_connections));
     loop {
         // No room: the next ones wait in the backlog instead of using up file descriptors.
         let place = tokio::select! {
             place = room.clone().acquire_owned() => place,
             () = stop.cancelled() => break,
         };
+        let Ok(place) = place else { break }; // it is never closed
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
@@ -75,16 +81,17 @@ pub async fn serve(listener: TcpListener, site: Site, most_connections: usize, s
             }
         };
         prepare(&stream);
-        let (site, stop) = (site.clone(), stop.clone());
-        connections.spawn(async move {
-            connection(stream, peer, site, stop).await;
-            drop(place);
-        });
+        connections.spawn(connection(stream, peer, site.clone(), app.clone(), place));
     }
     drop(listener);
     connections.close();
-    if timeout(STOP_WAIT, connections.wait()).await.is_err() {
-        tracing::warn!(open = connections.len(), "connections cut at the end of the stop time");
+    let ended = timeout(STOP_WAIT, async {
+        connections.wait().await;
+        // Streams that were handed over say goodbye by themselves.
+        let _ = room.acquire_many(u32::try_from(app.config.max_connections).unwrap_or(u32::MAX)).await;
+    });
+    if ended.await.is_err() {
+        tracing::warn!(connections = connections.len(), streams = app.hub.open().count(), "cut at the end of the stop");
     }
 }
 
@@ -100,34 +107,63 @@ fn prepare(stream: &TcpStream) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, site: Site, stop: CancellationToken) {
+async fn connection(stream: TcpStream, peer: SocketAddr, site: Site, app: Arc<App>, place: OwnedSemaphorePermit) {
+    let Ok(Ok(is_http2)) = timeout(HEADER_WAIT, begins_http2(&stream)).await else { return };
     let local = stream.local_addr().unwrap_or(peer);
-    let service = service_fn(move |request| {
+    let site = move |request: hyper::Request<Incoming>, door: Option<Arc<Door>>| {
         let site = site.clone();
         async move {
-            let request: Request = (request, LocalAddr(local.into()), RemoteAddr(peer.into()), Scheme::HTTP).into();
-            Ok::<hyper::Response<_>, Infallible>(site.get_response(request).await.into())
+            let from = (LocalAddr(local.into()), RemoteAddr(peer.into()));
+            let mut request: Request = (request, from.0, from.1, Scheme::HTTP).into();
+            door.map(|door| request.set_data(door));
+            site.get_response(request).await
         }
+    };
+    let ended =
+        if is_http2 { http2(stream, site, &app.stop).await } else { handover::http1(stream, site, app, place).await };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "connection ended");
+    }
+}
+
+/// Whether the client speaks HTTP/2 from the beginning, as proxies may. Nothing is read.
+async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    const PREFACE: &[u8] = b"PRI ";
+    let mut first = [0; PREFACE.len()];
+    loop {
+        let seen = stream.peek(&mut first).await?;
+        if seen == PREFACE.len() || seen == 0 || !PREFACE.starts_with(&first[..seen]) {
+            return Ok(seen == PREFACE.len() && first == PREFACE);
+        }
+        sleep(PEEK_PAUSE).await; // what is there does not tell yet
+    }
+}
+
+async fn http2<F>(
+    stream: TcpStream,
+    site: impl Fn(hyper::Request<Incoming>, Option<Arc<Door>>) -> F,
+    stop: &CancellationToken,
+) -> hyper::Result<()>
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let service = service_fn(|request| {
+        let response = site(request, None);
+        async move { Ok::<hyper::Response<_>, Infallible>(response.await.into()) }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).max_buf_size(BUFFER_BYTES);
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     builder
-        .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10))
         .max_concurrent_streams(256)
         .max_send_buf_size(64 << 10);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
         ended = &mut connection => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await // never polled again after its end
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error, %peer, "connection ended");
     }
 }

@@ -18,14 +18,18 @@ use super::App;
 use super::answer::{Answer, Done, Reply};
 use super::caller::Caller;
 use super::events::{EventView, Tag, filter, position};
+use super::handover::Door;
 use super::problem::Problem;
-use crate::hub::{Cursor, Filter, Reader, Viewer};
+use crate::hub::{Cursor, Filter, Level, Reader, Viewer};
 use crate::log::sha256;
 
 /// Bytes of a one-time stream id before it is written as text.
 const TICKET_BYTES: usize = 32;
 /// Longest stream id that is looked at.
 const TICKET_CHARS: usize = 64;
+
+/// When to look whether streams are on again, in s: spread, so that not everybody comes at once.
+const PROBE_S: std::ops::Range<u32> = 5..15;
 
 /// The operations on streams.
 pub struct Streams;
@@ -73,7 +77,7 @@ impl Streams {
         let _ = access_token; // read by Caller
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
         let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0)?.within(&caller.account.permissions);
-        open(&caller.app, caller.viewer(), filter, from).await
+        open(&caller.app, request, caller.viewer(), filter, from).await
     }
 
     /// Get a one-time stream id
@@ -135,16 +139,30 @@ impl Streams {
         if !row.get::<_, bool>("valid") || expired || app.accounts.session_ended(viewer.session) {
             return Err(used());
         }
-        open(&app, viewer, filter.within(&account.permissions), from).await
+        open(&app, request, viewer, filter.within(&account.permissions), from).await
     }
 }
 
-async fn open(app: &App, viewer: Viewer, filter: Filter, from: Cursor) -> Answer<Frames> {
+async fn open(app: &App, request: &Request, viewer: Viewer, filter: Filter, from: Cursor) -> Answer<Frames> {
     if app.stop.is_cancelled() {
         return Err(Problem::unavailable("stopping", "this process stops", 1));
     }
-    let reader = Reader::subscribe(app.hub.clone(), viewer, filter, from).await?;
-    Ok(Frames(Body::from_bytes_stream(reader.bytes().map(Ok::<_, std::io::Error>))))
+    let mode = app.hub.mode();
+    if mode.disabled || mode.level >= Level::NoNewStreams {
+        let detail = "streams are switched off for now; poll GET /api/v1/events on the same cursor";
+        return Err(Problem::unavailable("streams_off", detail, rand::random_range(PROBE_S)));
+    }
+    let peer = request.remote_addr().as_socket_addr().copied();
+    let reader = Reader::subscribe(app.hub.clone(), viewer, peer, filter, from).await?;
+    let body = match request.data::<Arc<Door>>() {
+        // The connection is taken out of the HTTP library and goes on without this body.
+        Some(door) => {
+            door.hand_over(reader);
+            Body::empty()
+        }
+        None => Body::from_bytes_stream(reader.bytes().map(Ok::<_, std::io::Error>)),
+    };
+    Ok(Frames(body))
 }
 
 /// A cursor as a client sends it. One that is no position is a mistake; one from elsewhere gets `reset`.

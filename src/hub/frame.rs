@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::Level;
 use crate::log::{Event, Head, stamp};
 
 /// An event of the log: resumable, so it carries its seq as id.
@@ -43,6 +44,11 @@ pub fn reset(reason: Reset, head: Head) -> Bytes {
     control(Some(head.seq), "reset", &json!({ "reason": reason, "seq": head.seq, "epoch": head.epoch }))
 }
 
+/// This process gives its streams less, or more again; openapi/stream.md says what.
+pub fn level(level: Level) -> Bytes {
+    control(None, "level", &json!({ "level": level }))
+}
+
 /// The last frame before the server closes.
 pub fn bye(reason: Bye, retry_ms: u32) -> Bytes {
     let name = json!({ "reason": reason, "reconnect": reason.reconnect() });
@@ -73,8 +79,6 @@ pub enum Bye {
     Disabled,
     /// This process protects itself: poll on the same cursor, and try again now and then.
     Degraded,
-    /// The reader took nothing for too long.
-    Stalled,
     /// The database does not answer; the reader falls behind the ring and nothing can be replayed.
     Unavailable,
 }
@@ -82,6 +86,23 @@ pub enum Bye {
 impl Bye {
     fn reconnect(self) -> bool {
         self != Bye::Revoked
+    }
+
+    /// Whether it is worth coming back soon.
+    pub(super) fn is_brief(self) -> bool {
+        matches!(self, Bye::Shutdown | Bye::TokenExpired)
+    }
+
+    /// As it stands in the frame and in metrics' labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Bye::TokenExpired => "token_expired",
+            Bye::Revoked => "revoked",
+            Bye::Shutdown => "shutdown",
+            Bye::Disabled => "disabled",
+            Bye::Degraded => "degraded",
+            Bye::Unavailable => "unavailable",
+        }
     }
 }
 

@@ -2,50 +2,75 @@
 //!
 //! A reader has no queue. What it has not been sent yet is found behind its cursor: in the ring, or, when
 //! it fell off the ring, in the log. So a slow reader costs nobody memory and loses nothing.
+//!
+//! In the order data moves: [`Hub::publish`] → `ring` → `round` (encoded once per class) → [`Reader`], which says
+//! what comes next → `writer` (sockets of our own) or `body` (a response inside an HTTP library).
 
+mod body;
 pub mod filter;
 pub mod frame;
 mod level;
+mod open;
 mod reader;
+mod repetitions;
+mod replay;
 mod ring;
+mod round;
+mod writer;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use filter::Filter;
 pub use frame::{Bye, Reset};
 pub use level::Level;
+pub use open::{Open, OpenStreams};
 pub use reader::{Cursor, Reader};
-use ring::{Ring, Round};
+pub use writer::{Taken, Writers};
 
-use crate::log::{Event, Head};
+use repetitions::Repetitions;
+use replay::{Page, Replay};
+use ring::Ring;
+use round::{Entry, Gathering, Round};
+
+use crate::log::{Event, Head, Registry};
 use crate::postgres::Database;
 use crate::projections::Accounts;
 
-/// Readers that may page through the log at once: fewer than pooled connections, so that commands
-/// and queries always find one.
-const REPLAYS_AT_ONCE: usize = 4;
-/// Frames in one write: large enough to catch up fast, small enough to be what one reader may cost.
-const ROUND_BYTES: usize = 64 << 10;
+/// What a hub and its streams may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Memory for the newest events.
+    pub ring_bytes: usize,
+    /// A reader that takes nothing for so long is closed.
+    pub stall: Duration,
+}
 
 /// Where readers subscribe.
 pub struct Hub {
+    stall: Duration,
     ring: RwLock<Ring>,
+    repetitions: Mutex<Repetitions>,
+    registry: Arc<Registry>,
     /// The head that readers wait on; it changes after the ring holds the events.
     head: watch::Sender<Head>,
     classes: Mutex<HashMap<Filter, Weak<Class>>>,
     database: Database,
+    replay: Replay,
     accounts: Arc<Accounts>,
-    replays: Semaphore,
     stop: CancellationToken,
-    open: AtomicUsize,
+    open: OpenStreams,
     /// What streams are given, and whether there are any.
     mode: watch::Sender<Mode>,
+    writers: OnceLock<Writers>,
+    sent: AtomicU64,
 }
 
 /// What a process lets its streams do.
@@ -60,30 +85,61 @@ pub struct Mode {
 /// Readers with the same wish and the same rights. They are told the same bytes.
 struct Class {
     filter: Filter,
-    /// The newest round and the cursor it began at.
-    newest: Mutex<Option<(i64, Arc<Round>)>>,
+    /// The newest round from each source and the cursor it began at: most readers stand at the same one.
+    live: Mutex<Option<(i64, Arc<Round>)>>,
+    replayed: Mutex<Option<(i64, Arc<Round>)>>,
+    previewed: Mutex<Option<(i64, Arc<Round>)>>,
+}
+
+/// What readers compare themselves with; taken once for all that are looked at together.
+#[derive(Clone, Copy)]
+struct Moment {
+    at: Instant,
+    head: Head,
+    mode: Mode,
+    /// Changes of anybody's rights so far.
+    rights: u64,
+    stopping: bool,
 }
 
 impl Hub {
     /// A hub whose ring starts empty at `head`. Streams end when `stop` is cancelled.
     pub fn new(
         head: Head,
-        ring_bytes: usize,
+        bounds: Bounds,
+        registry: Arc<Registry>,
         database: Database,
         accounts: Arc<Accounts>,
         stop: CancellationToken,
     ) -> Hub {
         Hub {
-            ring: RwLock::new(Ring::new(head.seq, ring_bytes)),
+            stall: bounds.stall,
+            ring: RwLock::new(Ring::new(head.seq, bounds.ring_bytes)),
+            repetitions: Mutex::new(Repetitions::of(registry.clone())),
+            registry,
             head: watch::Sender::new(head),
             classes: Mutex::default(),
+            replay: Replay::of(database.clone(), stop.clone()),
             database,
             accounts,
-            replays: Semaphore::new(REPLAYS_AT_ONCE),
             stop,
-            open: Default::default(),
+            open: OpenStreams::default(),
             mode: watch::Sender::default(),
+            writers: OnceLock::new(),
+            sent: AtomicU64::new(0),
         }
+    }
+
+    /// The threads that write to sockets; started at the first stream that is given to them.
+    ///
+    /// # Errors
+    /// The system gives no thread or no epoll.
+    pub fn writers(self: &Arc<Hub>) -> std::io::Result<&Writers> {
+        if let Some(writers) = self.writers.get() {
+            return Ok(writers);
+        }
+        let started = Writers::start(self)?;
+        Ok(self.writers.get_or_init(|| started))
     }
 
     /// What streams may do now.
@@ -94,23 +150,38 @@ impl Hub {
     /// Changes what streams may do. Open ones follow at once.
     pub fn change_mode(&self, change: impl FnOnce(&mut Mode)) {
         self.mode.send_modify(change);
+        self.wake(true);
     }
 
     /// Hands the tail's next events to all readers. Called by one task, in order.
     pub fn publish(&self, events: Vec<Event>) {
+        let mut repetitions = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = events.into_iter().map(|event| {
+            let critical = self.registry.get(&event.kind).is_some_and(|kind| kind.critical);
+            let repetition = repetitions.notice(&event);
+            Entry::new(event, critical, repetition)
+        });
+        let entries = Vec::from_iter(entries);
+        let critical = entries.iter().any(|entry| entry.critical);
         let seq = {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
-            ring.push(events);
+            ring.push(entries);
             ring.head()
         };
         self.head.send_modify(|head| head.seq = seq);
+        self.wake(critical);
         self.forget_empty_classes();
     }
 
     /// Another history: every reader is told to load its state anew.
     pub fn rewrite(&self, head: Head) {
         self.ring.write().unwrap_or_else(PoisonError::into_inner).clear(head.seq);
+        self.replay.forget();
+        for class in self.classes.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade) {
+            class.forget();
+        }
         self.head.send_replace(head);
+        self.wake(true);
     }
 
     /// The end of the log as this process knows it.
@@ -127,9 +198,37 @@ impl Hub {
         let _ = self.head.subscribe().wait_for(|head| head.seq >= seq).await;
     }
 
-    /// Streams open now.
-    pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+    /// The streams that are open.
+    pub fn open(&self) -> &OpenStreams {
+        &self.open
+    }
+
+    /// How many of the newest events need no database.
+    pub fn ring_events(&self) -> usize {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Counts rounds that were written, each to so many readers.
+    fn account(&self, sent: &[(Arc<Round>, u32)]) {
+        let events = |round: &Round| round.kinds.iter().map(|(_, count)| u64::from(*count)).sum::<u64>();
+        let sum = sent.iter().map(|(round, readers)| events(round) * u64::from(*readers)).sum();
+        self.sent.fetch_add(sum, Ordering::Relaxed);
+    }
+
+    fn wake(&self, urgent: bool) {
+        if let Some(writers) = self.writers.get() {
+            writers.wake(urgent);
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            at: Instant::now(),
+            head: self.head(),
+            mode: self.mode(),
+            rights: self.accounts.changes(),
+            stopping: self.stop.is_cancelled(),
+        }
     }
 
     fn class(&self, filter: Filter) -> Arc<Class> {
@@ -137,7 +236,12 @@ impl Hub {
         if let Some(class) = classes.get(&filter).and_then(Weak::upgrade) {
             return class;
         }
-        let class = Arc::new(Class { filter: filter.clone(), newest: Mutex::default() });
+        let class = Arc::new(Class {
+            filter: filter.clone(),
+            live: Mutex::default(),
+            replayed: Mutex::default(),
+            previewed: Mutex::default(),
+        });
         classes.insert(filter, Arc::downgrade(&class));
         class
     }
@@ -151,14 +255,51 @@ impl Hub {
 
     /// What follows `cursor` in the ring, encoded once for all of the class that stand there.
     fn round(&self, class: &Class, cursor: i64) -> Option<Arc<Round>> {
-        let mut newest = class.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = class.live.lock().unwrap_or_else(PoisonError::into_inner);
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         match &*newest {
-            Some((start, round)) if *start == cursor && round.cursor == ring.head() => Some(round.clone()),
+            Some((start, round)) if *start == cursor && (round.full || round.cursor == ring.head()) => {
+                Some(round.clone())
+            }
             _ => {
-                let round = Arc::new(ring.round(cursor, &class.filter, ROUND_BYTES)?);
+                let round = Arc::new(ring.round(cursor, &class.filter)?);
                 *newest = Some((cursor, round.clone()));
                 Some(round)
+            }
+        }
+    }
+
+    /// The critical events behind `cursor`, without ids.
+    fn preview(&self, class: &Class, cursor: i64) -> Arc<Round> {
+        let mut newest = class.previewed.lock().unwrap_or_else(PoisonError::into_inner);
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        match &*newest {
+            Some((start, round)) if *start == cursor && round.cursor == ring.head() => round.clone(),
+            _ => {
+                let round = Arc::new(ring.preview(cursor, &class.filter));
+                *newest = Some((cursor, round.clone()));
+                round
+            }
+        }
+    }
+}
+
+impl Class {
+    fn forget(&self) {
+        for newest in [&self.live, &self.replayed, &self.previewed] {
+            *newest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// What follows `cursor` in a page of the log.
+    fn replay(&self, page: &Page, cursor: i64) -> Arc<Round> {
+        let mut newest = self.replayed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*newest {
+            Some((start, round)) if *start == cursor && round.cursor > cursor => round.clone(),
+            _ => {
+                let round = Arc::new(Gathering::new(cursor).add(page.behind(cursor), &self.filter).finish());
+                *newest = Some((cursor, round.clone()));
+                round
             }
         }
     }

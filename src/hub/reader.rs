@@ -1,18 +1,16 @@
-//! One stream: a cursor that is moved along the log.
+//! One stream: a cursor that is moved along the log. It waits for nothing itself; whoever owns the socket
+//! asks it what comes next.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, stream};
 use time::OffsetDateTime;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::ring::round_of;
-use super::{Bye, Class, Filter, Hub, Reset, Viewer, frame};
+use super::{Bye, Class, Filter, Hub, Level, Moment, Open, Page, Reset, Round, Viewer, frame};
 use crate::log::{Head, read};
 use crate::postgres::QueryError;
 
@@ -22,10 +20,10 @@ const TICK: Duration = Duration::from_secs(15);
 const TICKS_PER_HEARTBEAT: u32 = 2;
 /// A filtered reader's cursor is moved at least once in so many events that were not for it.
 const BOOKMARK_EVENTS: i64 = 1_000;
-/// While the database is away, a reader that must replay waits this long before it is sent off.
-const REPLAY_WAIT: Duration = Duration::from_secs(10);
-/// Between two tries of a replay.
-const REPLAY_PAUSE: Duration = Duration::from_millis(200);
+/// A reader whose socket is full and who is so far behind is said to lag.
+pub(super) const LAGGING_EVENTS: i64 = 800;
+/// From here on it catches up like one that was away, and is told `ready` when it has.
+pub(super) const BEHIND_EVENTS: i64 = 1_000;
 /// What `retry:` says, in ms: spread, so that a restart does not bring everybody back at once.
 const RETRY_MS: std::ops::Range<u32> = 7_000..13_000;
 /// The same where the server closes and is known to be back soon.
@@ -54,15 +52,17 @@ impl Cursor {
 pub struct Reader {
     hub: Arc<Hub>,
     class: Arc<Class>,
-    viewer: Viewer,
-    /// Changes of rights this reader has taken notice of; none yet, so the first round looks.
+    open: Arc<Open>,
+    /// Changes of rights this reader has taken notice of; none yet, so the first look counts.
     rights_seen: Option<u64>,
-    head: watch::Receiver<Head>,
     epoch: Uuid,
     /// All up to here was sent or filtered.
     cursor: i64,
     /// The id that the client knows.
     told: i64,
+    /// Critical events up to here were sent early.
+    previewed: i64,
+    level: Level,
     stage: Stage,
     tick_at: Instant,
     ticks: u32,
@@ -71,9 +71,25 @@ pub struct Reader {
 
 enum Stage {
     Opening(Option<Reset>),
-    Replaying,
+    CatchingUp,
     Live,
     Ended,
+}
+
+/// What comes next on a stream.
+pub(super) enum Step {
+    /// Events.
+    Round(Arc<Round>),
+    /// A frame of our own.
+    Frame(Bytes),
+    /// The last frame.
+    Bye(Bytes, Bye),
+    /// The page of the log behind this cursor is wanted, for [`Reader::replay`].
+    Page(i64),
+    /// Nothing until something changes, or until this time.
+    Wait(Instant),
+    /// Nothing any more.
+    End,
 }
 
 impl Reader {
@@ -84,24 +100,29 @@ impl Reader {
     ///
     /// # Errors
     /// The database did not answer.
-    pub async fn subscribe(hub: Arc<Hub>, viewer: Viewer, filter: Filter, from: Cursor) -> Result<Reader, QueryError> {
-        let mut head = hub.head.subscribe();
-        let mut at = *head.borrow_and_update();
+    pub async fn subscribe(
+        hub: Arc<Hub>,
+        viewer: Viewer,
+        peer: Option<SocketAddr>,
+        filter: Filter,
+        from: Cursor,
+    ) -> Result<Reader, QueryError> {
+        let mut at = hub.head();
         if from.after.is_some_and(|after| after > at.seq) {
             at = read::head(&hub.database).await?;
         }
         let refused = from.refused_by(at);
         let cursor = from.after.filter(|_| refused.is_none()).unwrap_or(at.seq);
-        hub.open.fetch_add(1, Ordering::Relaxed);
         let lifetime = u64::try_from(viewer.expires_at - OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
         Ok(Reader {
             class: hub.class(filter),
-            viewer,
+            open: hub.open.add(viewer, peer, cursor),
             rights_seen: None,
-            head,
             epoch: at.epoch,
             cursor,
             told: cursor,
+            previewed: cursor,
+            level: Level::Normal,
             stage: Stage::Opening(refused),
             tick_at: Instant::now() + TICK,
             ticks: 0,
@@ -110,69 +131,96 @@ impl Reader {
         })
     }
 
-    /// The stream's bytes until it ends.
-    pub fn bytes(self) -> impl Stream<Item = Bytes> + Send + 'static {
-        stream::unfold(self, |mut reader| async move { reader.next().await.map(|bytes| (bytes, reader)) })
+    /// The hub that it reads from.
+    pub(super) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
-    /// What to write next; `None` after the last frame.
-    async fn next(&mut self) -> Option<Bytes> {
-        match std::mem::replace(&mut self.stage, Stage::Ended) {
+    /// Names it among the streams of this process.
+    pub(super) fn number(&self) -> u64 {
+        self.open.number
+    }
+
+    /// What to do now. To be asked again after each [`Step::Round`] or [`Step::Frame`] that was written.
+    pub(super) fn next(&mut self, moment: &Moment) -> Step {
+        match self.stage {
             Stage::Opening(refused) => {
-                self.stage = Stage::Replaying;
-                let opening = frame::opening(rand::random_range(RETRY_MS));
-                let head = Head { epoch: self.epoch, seq: self.cursor };
-                return Some(refused.map_or(opening.clone(), |reason| join(&opening, &frame::reset(reason, head))));
+                self.stage = Stage::CatchingUp;
+                return Step::Frame(self.opening(refused));
             }
-            Stage::Ended => return None,
-            going => self.stage = going,
+            Stage::Ended => return Step::End,
+            Stage::CatchingUp | Stage::Live => {}
         }
-        loop {
-            if let Some(reason) = self.ends() {
-                self.stage = Stage::Ended;
-                return Some(frame::bye(reason, rand::random_range(RETRY_AFTER_BYE_MS)));
-            }
-            let head = *self.head.borrow_and_update();
-            if head.epoch != self.epoch {
-                (self.epoch, self.cursor, self.told) = (head.epoch, head.seq, head.seq);
-                return Some(frame::reset(Reset::Epoch, head));
-            }
-            if self.cursor < head.seq {
-                match self.advance().await {
-                    Ok(None) => continue,
-                    Ok(frames) => return frames,
-                    Err(reason) => {
-                        self.stage = Stage::Ended;
-                        return Some(frame::bye(reason, rand::random_range(RETRY_MS)));
-                    }
-                }
-            }
-            if matches!(self.stage, Stage::Replaying) {
-                self.stage = Stage::Live;
-                self.told = self.cursor;
-                return Some(frame::ready(Head { epoch: self.epoch, seq: self.cursor }));
-            }
-            if let Some(tick) = self.wait().await {
-                return Some(tick);
-            }
+        if let Some(reason) = self.ends(moment) {
+            return self.bye(reason);
         }
+        if moment.head.epoch != self.epoch {
+            (self.epoch, self.cursor, self.told) = (moment.head.epoch, moment.head.seq, moment.head.seq);
+            self.previewed = self.cursor;
+            self.open.moved_to(self.cursor);
+            return Step::Frame(frame::reset(Reset::Epoch, moment.head));
+        }
+        if moment.mode.level != self.level {
+            self.level = moment.mode.level;
+            self.previewed = self.previewed.max(self.cursor);
+            return Step::Frame(frame::level(self.level));
+        }
+        let step = match self.level {
+            Level::Normal | Level::Batched => self.advance(moment.head),
+            Level::EssentialOnly | Level::NoNewStreams | Level::PollingOnly => self.preview(moment.head),
+        };
+        step.unwrap_or_else(|| self.idle(moment))
     }
 
-    fn ends(&mut self) -> Option<Bye> {
-        if self.hub.stop.is_cancelled() {
+    /// Takes the page that was asked for. `None`: nothing in it was for this reader.
+    pub(super) fn replay(&mut self, page: &Page) -> Option<Step> {
+        let round = self.class.replay(page, self.cursor);
+        self.take(round)
+    }
+
+    /// Ends it from outside, as when the page did not come.
+    pub(super) fn bye(&mut self, reason: Bye) -> Step {
+        self.stage = Stage::Ended;
+        let retry_ms = if reason.is_brief() { RETRY_AFTER_BYE_MS } else { RETRY_MS };
+        Step::Bye(frame::bye(reason, rand::random_range(retry_ms)), reason)
+    }
+
+    /// The socket takes no more for now. True when that makes it one that lags.
+    pub(super) fn blocked(&mut self, head: Head) -> bool {
+        let behind = head.seq - self.cursor;
+        if behind >= BEHIND_EVENTS && matches!(self.stage, Stage::Live) {
+            self.stage = Stage::CatchingUp;
+        }
+        behind >= LAGGING_EVENTS
+    }
+
+    fn opening(&self, refused: Option<Reset>) -> Bytes {
+        let opening = frame::opening(rand::random_range(RETRY_MS));
+        let head = Head { epoch: self.epoch, seq: self.cursor };
+        refused.map_or(opening.clone(), |reason| join(&opening, &frame::reset(reason, head)))
+    }
+
+    fn ends(&mut self, moment: &Moment) -> Option<Bye> {
+        if moment.stopping {
             return Some(Bye::Shutdown);
         }
-        if Instant::now() >= self.expires_at {
+        if moment.mode.disabled {
+            return Some(Bye::Disabled);
+        }
+        if moment.mode.level == Level::PollingOnly {
+            return Some(Bye::Degraded);
+        }
+        if moment.at >= self.expires_at {
             return Some(Bye::TokenExpired);
         }
-        let changes = Some(self.hub.accounts.changes());
-        if changes != self.rights_seen {
-            self.rights_seen = changes;
-            if self.hub.accounts.session_ended(self.viewer.session) {
+        if self.rights_seen != Some(moment.rights) {
+            self.rights_seen = Some(moment.rights);
+            let Viewer { user, session, .. } = self.open.viewer;
+            if self.hub.accounts.session_ended(session) {
                 return Some(Bye::Revoked);
             }
             // Fails closed: a user this process does not know has no rights.
-            let Some(account) = self.hub.accounts.active(self.viewer.user) else { return Some(Bye::Revoked) };
+            let Some(account) = self.hub.accounts.active(user) else { return Some(Bye::Revoked) };
             if self.class.filter.permissions != account.permissions {
                 let filter = Filter { permissions: account.permissions.clone(), ..self.class.filter.clone() };
                 self.class = self.hub.class(filter);
@@ -181,56 +229,50 @@ impl Reader {
         None
     }
 
-    /// The next round, from the ring or else from the log. `None`: nothing in it was for this reader.
-    async fn advance(&mut self) -> Result<Option<Bytes>, Bye> {
-        let (frames, cursor, last) = match self.hub.round(&self.class, self.cursor) {
-            Some(round) => (round.frames.clone(), round.cursor, round.last),
-            None => {
-                let page = self.page().await?;
-                let round = round_of(&page, self.cursor, &self.class.filter);
-                (round.frames, round.cursor, round.last)
+    /// Onwards to the head. `None`: there already.
+    fn advance(&mut self, head: Head) -> Option<Step> {
+        while self.cursor < head.seq {
+            let Some(round) = self.hub.round(&self.class, self.cursor) else { return Some(Step::Page(self.cursor)) };
+            if let Some(step) = self.take(round) {
+                return Some(step);
             }
-        };
-        self.cursor = cursor;
-        if let Some(last) = last {
+        }
+        if matches!(self.stage, Stage::CatchingUp) {
+            self.stage = Stage::Live;
+            self.told = self.cursor;
+            return Some(Step::Frame(frame::ready(Head { epoch: self.epoch, seq: self.cursor })));
+        }
+        None
+    }
+
+    fn take(&mut self, round: Arc<Round>) -> Option<Step> {
+        self.cursor = round.cursor;
+        self.open.moved_to(self.cursor);
+        if let Some(last) = round.last {
             self.told = last;
-            return Ok(Some(frames));
+            return Some(Step::Round(round));
         }
         if self.cursor - self.told >= BOOKMARK_EVENTS {
             self.told = self.cursor;
-            return Ok(Some(frame::bookmark(self.told)));
+            return Some(Step::Frame(frame::bookmark(self.told)));
         }
-        Ok(None)
+        None
     }
 
-    async fn page(&self) -> Result<Vec<crate::log::Event>, Bye> {
-        let deadline = Instant::now() + REPLAY_WAIT;
-        loop {
-            let Ok(_turn) = self.hub.replays.acquire().await else { return Err(Bye::Shutdown) };
-            match read::after(&self.hub.database, self.cursor, read::PAGE_EVENTS).await {
-                Ok(page) => return Ok(page),
-                Err(error) if Instant::now() > deadline => {
-                    tracing::warn!(%error, "replay given up");
-                    return Err(Bye::Unavailable);
-                }
-                Err(error) => tracing::debug!(%error, "replay not possible yet"),
-            }
-            tokio::select! {
-                () = sleep(REPLAY_PAUSE) => {}
-                () = self.hub.stop.cancelled() => return Err(Bye::Shutdown),
-            }
+    /// Critical events early, while the cursor stays where it is.
+    fn preview(&mut self, head: Head) -> Option<Step> {
+        if self.previewed >= head.seq {
+            return None;
         }
+        let round = self.hub.preview(&self.class, self.previewed);
+        self.previewed = round.cursor;
+        round.last.is_some().then_some(Step::Round(round))
     }
 
-    /// Until there may be something to do; on a tick, the bytes that keep the stream alive.
-    async fn wait(&mut self) -> Option<Bytes> {
-        tokio::select! {
-            _ = self.head.changed() => return None,
-            () = sleep_until(self.tick_at.min(self.expires_at)) => {}
-            () = self.hub.stop.cancelled() => return None,
-        }
-        if Instant::now() < self.tick_at {
-            return None; // the token expires
+    /// On a tick, the bytes that keep the stream alive.
+    fn idle(&mut self, moment: &Moment) -> Step {
+        if moment.at < self.tick_at {
+            return Step::Wait(self.tick_at.min(self.expires_at));
         }
         self.tick_at += TICK;
         self.ticks += 1;
@@ -239,16 +281,16 @@ impl Reader {
             _ => frame::COMMENT,
         };
         if self.told == self.cursor {
-            return Some(alive);
+            return Step::Frame(alive);
         }
         self.told = self.cursor;
-        Some(join(&frame::bookmark(self.told), &alive))
+        Step::Frame(join(&frame::bookmark(self.told), &alive))
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.hub.open.fetch_sub(1, Ordering::Relaxed);
+        self.hub.open.remove(&self.open);
     }
 }
 

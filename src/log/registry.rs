@@ -20,6 +20,10 @@ pub struct EventType {
     pub persistence: bool,
     /// Sent to streams.
     pub broadcast: bool,
+    /// Waits for no window, and is sent early where only the essential is sent.
+    pub critical: bool,
+    /// One that repeats the event before it (same stream and data) within so many ms is not sent to streams.
+    pub debounce_ms: u32,
 }
 
 /// All registered types, by name.
