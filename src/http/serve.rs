@@ -115,7 +115,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, site: Site, app: Arc<Ap
         async move {
             let from = (LocalAddr(local.into()), RemoteAddr(peer.into()));
             let mut request: Request = (request, from.0, from.1, Scheme::HTTP).into();
-            door.map(|door| request.set_data(door));
+            if let Some(door) = door {
+                request.set_data(door);
+            }
             site.get_response(request).await
         }
     };
