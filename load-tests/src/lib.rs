@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! append      the log and the usual design on one PostgreSQL, in turn   -> appends/s
-//! fanout      one event to 10,000 streams, ours and Nchan, in turn       -> deliveries/s, CPU, memory
+//! fanout      one event to 10,000 streams, ours and peers, in turn       -> deliveries/s, CPU, memory
+//!   floor       a bare loop that writes the same bytes                   -> what no server can go below
+//!   delay       one event to one stream                                  -> milliseconds after the answer
 //! roundtrip   writers, readers and a nemesis                             -> violations, of which none
 //!   history     the checker: what was seen against what the log holds
 //! ```

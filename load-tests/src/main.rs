@@ -14,14 +14,17 @@ enum Scenario {
     Fanout(fanout::Options),
     /// Commands in, events out, faults in between, and every promise checked.
     Roundtrip(roundtrip::Options),
-    /// What the readers of `fanout` can take at most.
-    ClientCeiling(fanout::ceiling::Options),
+    /// What the kernel's writes alone cost, and what the readers of `fanout` can take at most.
+    #[command(alias = "client-ceiling")]
+    Floor(fanout::floor::Options),
+    /// One event at a time to one stream.
+    Delay(fanout::delay::Options),
     /// The server, as a process of its own.
     #[command(hide = true)]
     Serve(serve::Options),
-    /// The writing process of `client-ceiling`.
+    /// The writing process of `floor`.
     #[command(hide = true)]
-    CeilingWriter { streams: usize, frames: usize, bytes: usize },
+    FloorWriter(fanout::floor::Writing),
 }
 
 #[tokio::main]
@@ -31,7 +34,8 @@ async fn main() -> Result<()> {
         Scenario::Fanout(options) => fanout::run(options).await,
         Scenario::Roundtrip(options) => roundtrip::run(options).await,
         Scenario::Serve(options) => serve::run(options).await,
-        Scenario::ClientCeiling(options) => fanout::ceiling::run(options),
-        Scenario::CeilingWriter { streams, frames, bytes } => fanout::ceiling::write(streams, frames, bytes),
+        Scenario::Floor(options) => fanout::floor::run(options).await,
+        Scenario::Delay(options) => fanout::delay::run(options).await,
+        Scenario::FloorWriter(writing) => fanout::floor::write(writing),
     }
 }

@@ -74,6 +74,13 @@ pub fn memory_bytes(pid: u32) -> Result<u64> {
     Ok(kib * 1024)
 }
 
+/// Files and sockets that a process and those it started have open.
+pub fn open_files(pid: u32) -> Result<usize> {
+    // A process that ends while we look has none.
+    let files = |member| fs::read_dir(format!("/proc/{member}/fd")).map_or(0, Iterator::count);
+    Ok(family(pid)?.into_iter().map(files).sum())
+}
+
 /// A process and its descendants.
 fn family(pid: u32) -> Result<Vec<u32>> {
     let mut parents = Vec::new();

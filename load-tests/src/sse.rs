@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_the_end_of_its_connection_ends_is_the_same_stream() {
+        let plain = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nid: 8\ndata: xy\n\nid: 9\ndata: cut off";
+        for piece in 1..=plain.len() {
+            assert_eq!(receive(plain, piece), [["8", "", "xy"]], "cut into pieces of {piece}");
+        }
+    }
+
+    #[test]
     fn a_refusal_names_its_status() {
         let mut bytes = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nbusy".to_vec();
         let error = Reception::default().end(&mut bytes, 0, |_| Ok(())).expect_err("refused");

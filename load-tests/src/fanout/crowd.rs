@@ -27,6 +27,9 @@ use crate::{
     sse::{Frame, MAX_FRAME_BYTES, Position, Reception},
 };
 
+/// How long all streams may take to open; 10,000 take a few seconds.
+const OPEN: Duration = Duration::from_secs(120);
+
 /// Streams of a thread that may wait for their first answer at once. Together they stay
 /// below the shortest accept queue (511 in nginx); a full one would cost a second per try.
 const OPENING: usize = 128;
@@ -57,11 +60,13 @@ pub struct Subscription {
 pub struct Tally {
     /// Stamped events, repetitions not counted.
     pub received: u64,
+    /// The same for each stream.
+    pub by_stream: Vec<u64>,
     /// Events whose id was not above the last one of their stream.
     pub repeated: u64,
     /// Streams that the server ended.
     pub closed: u64,
-    /// Bytes of `data:` of all stamped events.
+    /// Bytes of `data:` in all frames with stamped events.
     pub data_bytes: u64,
     /// From the stamp to the read, in microseconds.
     pub latency_us: Histogram<u64>,
@@ -70,7 +75,7 @@ pub struct Tally {
 impl Tally {
     fn new() -> Result<Tally> {
         let latency_us = Histogram::new_with_bounds(1, MAX_LATENCY_US, 3)?;
-        Ok(Tally { received: 0, repeated: 0, closed: 0, data_bytes: 0, latency_us })
+        Ok(Tally { received: 0, by_stream: Vec::new(), repeated: 0, closed: 0, data_bytes: 0, latency_us })
     }
 }
 
@@ -89,8 +94,14 @@ struct Progress {
 }
 
 impl Crowd {
-    /// Opens `streams` streams from `threads` threads and waits until all of them are open.
-    pub fn open(subscription: &Subscription, streams: usize, threads: usize, patience: Duration) -> Result<Crowd> {
+    /// Opens `streams` streams from `threads` threads and waits until all of them are open;
+    /// beside the runtime, because it sleeps while it waits.
+    pub async fn open_all(subscription: Subscription, streams: usize, threads: usize) -> Result<Crowd> {
+        tokio::task::spawn_blocking(move || Crowd::open(&subscription, streams, threads)).await?
+    }
+
+    /// The same for a thread of one's own.
+    pub fn open(subscription: &Subscription, streams: usize, threads: usize) -> Result<Crowd> {
         let progress = Arc::new(Progress::default());
         let mut crowd = Crowd { threads: Vec::new(), progress };
         for index in 0..threads {
@@ -107,7 +118,7 @@ impl Crowd {
             };
             crowd.threads.push(std::thread::spawn(|| reader.run()));
         }
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + OPEN;
         while crowd.progress.open.load(Relaxed) < streams as u64 {
             let open = crowd.progress.open.load(Relaxed);
             if crowd.threads.iter().any(JoinHandle::is_finished) {
@@ -115,7 +126,7 @@ impl Crowd {
                 bail!("a reader ended early with {open} of {streams} streams open");
             }
             if Instant::now() > deadline {
-                bail!("{open} of {streams} streams were open after {} s", patience.as_secs());
+                bail!("{open} of {streams} streams were open after {} s", OPEN.as_secs());
             }
             std::thread::sleep(STOP_CHECK);
         }
@@ -147,6 +158,7 @@ impl Crowd {
             let Ok(tally) = thread.join() else { bail!("a reader thread panicked") };
             let tally = tally?;
             sum.received += tally.received;
+            sum.by_stream.extend(tally.by_stream);
             sum.repeated += tally.repeated;
             sum.closed += tally.closed;
             sum.data_bytes += tally.data_bytes;
@@ -176,6 +188,7 @@ struct Client {
     socket: TcpStream,
     reception: Reception,
     last: Position,
+    received: u64,
     open: bool,
 }
 
@@ -197,6 +210,7 @@ impl Reader {
             self.progress.open.fetch_add((self.open - open_before) as u64, Relaxed);
             self.progress.received.fetch_add(self.tally.received - received_before, Relaxed);
         }
+        self.tally.by_stream = self.clients.iter().map(|client| client.received).collect();
         Ok(self.tally)
     }
 
@@ -217,7 +231,7 @@ impl Reader {
         let token = Token(self.clients.len());
         self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
         let reception = Reception::default();
-        self.clients.push(Client { socket, reception, last: Position::default(), open: false });
+        self.clients.push(Client { socket, reception, last: Position::default(), received: 0, open: false });
         Ok(())
     }
 
@@ -239,11 +253,12 @@ impl Reader {
             };
             let now_ns = clock::now_ns();
             let bytes = buffer.get_mut(..begun + length).unwrap_or_default();
-            let Client { reception, last, open: is_open, .. } = client;
+            let Client { reception, last, received, open: is_open, .. } = client;
             let mut ready = false;
             reception.end(bytes, begun, |frame| {
                 ready |= subscription.ready_event.is_some_and(|name| frame.event == name.as_bytes());
-                note(&frame, last, tally, now_ns)
+                *received += note(&frame, last, tally, now_ns)?;
+                Ok(())
             })?;
             ready |= subscription.ready_event.is_none() && reception.is_open();
             if ready && !*is_open {
@@ -258,22 +273,29 @@ impl Reader {
     }
 }
 
-/// Notes one frame of one stream. Frames without a stamp, such as `ready`, only move its cursor.
-fn note(frame: &Frame<'_>, last: &mut Position, tally: &mut Tally, now_ns: u64) -> Result<()> {
-    if frame.id.is_empty() {
-        return Ok(());
+/// Notes one frame of one stream and returns how many new events are in it. A frame without
+/// a stamp, such as `ready`, only moves the stream's cursor; one without an id is new.
+fn note(frame: &Frame<'_>, last: &mut Position, tally: &mut Tally, now_ns: u64) -> Result<u64> {
+    let mut is_new = true;
+    if !frame.id.is_empty() {
+        let position = Position::parse(frame.id).context("an SSE id that is no position")?;
+        is_new = position > *last;
+        *last = position.max(*last);
     }
-    let position = Position::parse(frame.id).context("an SSE id that is no position")?;
-    let is_new = position > *last;
-    *last = position.max(*last);
-    match stamp::find(frame.data) {
-        Some(sent_ns) if is_new => {
-            tally.received += 1;
-            tally.data_bytes += frame.data.len() as u64;
+    let mut events = 0;
+    for sent_ns in stamp::each(frame.data) {
+        events += 1;
+        if is_new {
             tally.latency_us.saturating_record(now_ns.saturating_sub(sent_ns) / 1_000);
         }
-        Some(_) => tally.repeated += 1,
-        None => {}
     }
-    Ok(())
+    if !is_new {
+        tally.repeated += events;
+        return Ok(0);
+    }
+    if events > 0 {
+        tally.received += events;
+        tally.data_bytes += frame.data.len() as u64;
+    }
+    Ok(events)
 }

@@ -7,11 +7,7 @@ use serde::Deserialize;
 use signalbox::postgres::private::{Cluster, Options, SUPERUSER};
 use uuid::Uuid;
 
-use super::{
-    System,
-    crowd::Subscription,
-    publisher::{CONNECTIONS, Publication},
-};
+use super::{crowd::Subscription, publisher::Publication, system::System};
 use crate::{
     http::{Connection, Request},
     server::{ANY_PORT, Server, sign_in},
@@ -28,7 +24,7 @@ pub(super) struct Ours {
 
 impl Ours {
     /// Starts both below a directory and reports the incidents.
-    pub(super) async fn start(directory: &Path) -> Result<Ours> {
+    pub(super) async fn start(directory: &Path, publishers: usize) -> Result<Ours> {
         let options =
             Options { directory: directory.join("postgres"), binaries: None, durable: true, settings: Vec::new() };
         let cluster = tokio::task::spawn_blocking(move || Cluster::start(&options)).await??;
@@ -37,7 +33,7 @@ impl Ours {
         let mut connection = Connection::open(server.address()).await?;
         let mut incidents = Vec::new();
         // Publishers that share an incident would wait for each other's version.
-        for _ in 0..CONNECTIONS {
+        for _ in 0..publishers {
             incidents.push(report_incident(&mut connection, &token).await?);
         }
         Ok(Ours { server, cluster, token, incidents })
@@ -53,6 +49,7 @@ impl Ours {
         let comments = |incident| format!("/api/v1/incidents/{incident}/comments");
         Ok(System {
             pid: self.server.pid()?,
+            readyz: Some(address),
             postgres_pid: Some(u32::try_from(self.cluster.postmaster_pid())?),
             subscription: Subscription { address, request: request.into_bytes(), ready_event: Some("ready") },
             publication: Publication {

@@ -1,4 +1,4 @@
-//! Events at a fixed rate over a few keep-alive connections.
+//! Events over a few keep-alive connections, at a fixed rate or as fast as they are answered.
 
 use std::{
     net::SocketAddr,
@@ -14,11 +14,10 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::stamp;
-use crate::http::{Connection, Request};
-
-/// Connections that publish. With one, a single slow answer would hold the next event
-/// back and hide its own delay; with eight, 10 events/s stay on time up to 0.8 s a request.
-pub(super) const CONNECTIONS: usize = 8;
+use crate::{
+    clock,
+    http::{Connection, Request},
+};
 
 /// Where and what to publish.
 #[derive(Clone, Debug)]
@@ -42,6 +41,9 @@ pub struct Schedule {
     pub rate: Option<f64>,
     /// For how long.
     pub period: Duration,
+    /// Connections that publish, each one event at a time. With one, a single slow answer
+    /// would hold the next event back and hide its own delay.
+    pub publishers: usize,
 }
 
 /// What came of it.
@@ -53,23 +55,19 @@ pub struct Published {
     pub took: Duration,
 }
 
-/// Publishes on schedule.
+/// Publishes on schedule, or less when the publishers cannot keep it; never longer.
 ///
 /// # Errors
 /// When a request fails or is refused: then nobody could say how many events to expect.
 pub async fn publish(publication: &Publication, schedule: Schedule) -> Result<Published> {
-    let begin = Instant::now();
-    let next = Arc::new(AtomicU64::new(0));
     let mut publishers = Vec::new();
-    for path in publication.paths.iter().cycle().take(CONNECTIONS) {
-        let publisher = Publisher {
-            connection: Connection::open(publication.address).await?,
-            path: path.clone(),
-            publication: publication.clone(),
-            next: next.clone(),
-        };
-        publishers.push(tokio::spawn(publisher.run(begin, schedule)));
+    for index in 0..schedule.publishers {
+        publishers.push(Publisher::connect(publication, index).await?);
     }
+    let next = Arc::new(AtomicU64::new(0));
+    let begin = Instant::now();
+    let publish = |publisher: Publisher| tokio::spawn(publisher.run(begin, schedule, next.clone()));
+    let publishers: Vec<_> = publishers.into_iter().map(publish).collect();
     let mut accepted = 0;
     for publisher in publishers {
         accepted += publisher.await.context("a publisher panicked")??;
@@ -77,38 +75,46 @@ pub async fn publish(publication: &Publication, schedule: Schedule) -> Result<Pu
     Ok(Published { accepted, took: begin.elapsed() })
 }
 
-struct Publisher {
+/// One connection that publishes.
+pub struct Publisher {
     connection: Connection,
     path: String,
     publication: Publication,
-    /// Number of the next event, shared by all publishers.
-    next: Arc<AtomicU64>,
 }
 
 impl Publisher {
-    async fn run(mut self, begin: Instant, schedule: Schedule) -> Result<u64> {
+    /// Connects the publisher of that number.
+    pub async fn connect(publication: &Publication, index: usize) -> Result<Publisher> {
+        let connection = Connection::open(publication.address).await?;
+        let path = publication.paths.iter().cycle().nth(index).context("no path to publish to")?.clone();
+        Ok(Publisher { connection, path, publication: publication.clone() })
+    }
+
+    /// Publishes until the period is over; `next` is the next event's number among all publishers.
+    async fn run(mut self, begin: Instant, schedule: Schedule, next: Arc<AtomicU64>) -> Result<u64> {
         let mut accepted = 0;
+        let end = begin + schedule.period;
         loop {
-            let due = match schedule.rate {
-                Some(rate) => {
-                    let number = self.next.fetch_add(1, Relaxed);
-                    begin + Duration::from_secs_f64(number as f64 / rate)
-                }
-                None => Instant::now(),
-            };
-            if due >= begin + schedule.period {
+            let due = schedule.rate.map(|rate| {
+                let number = next.fetch_add(1, Relaxed);
+                begin + Duration::from_secs_f64(number as f64 / rate)
+            });
+            if due.unwrap_or(begin).max(Instant::now()) >= end {
                 return Ok(accepted);
             }
-            sleep_until(due).await;
-            self.post().await?;
+            if let Some(due) = due {
+                sleep_until(due).await;
+            }
+            self.post(clock::now_ns()).await?;
             accepted += 1;
         }
     }
 
-    async fn post(&mut self) -> Result<()> {
+    /// Publishes one event that says when it was sent, in monotonic nanoseconds, and waits for the answer.
+    pub async fn post(&mut self, sent_ns: u64) -> Result<()> {
         let Publication { bearer, around, text_bytes, .. } = &self.publication;
         let key = Uuid::new_v4().to_string();
-        let body = format!("{}{}{}", around.0, stamp::text(*text_bytes), around.1);
+        let body = format!("{}{}{}", around.0, stamp::text(sent_ns, *text_bytes), around.1);
         let request = Request {
             method: "POST",
             path: &self.path,

@@ -4,8 +4,6 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use crate::clock;
-
 const MARK: &[u8] = b"sent=";
 
 /// Digits of a stamp: enough for 300 years in nanoseconds, and always the same number, so
@@ -14,9 +12,9 @@ const DIGITS: usize = 19;
 
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
 
-/// A text of at least `bytes` bytes that says that it was written now.
-pub fn text(bytes: usize) -> String {
-    let mut text = format!("sent={:0DIGITS$} ", clock::now_ns());
+/// A text of at least `bytes` bytes that says that it was sent at that monotonic nanosecond.
+pub fn text(sent_ns: u64, bytes: usize) -> String {
+    let mut text = format!("sent={sent_ns:0DIGITS$} ");
     while text.len() < bytes {
         text.push_str("the quick brown fox jumps over the lazy dog ");
     }
@@ -24,10 +22,12 @@ pub fn text(bytes: usize) -> String {
     text
 }
 
-/// The monotonic nanoseconds at which the text in this event was written.
-pub fn find(data: &[u8]) -> Option<u64> {
-    let digits = FINDER.find(data)? + MARK.len();
-    std::str::from_utf8(data.get(digits..digits + DIGITS)?).ok()?.parse().ok()
+/// The stamps in a frame's data: none, one, or as many as a server has put into one frame.
+pub fn each(data: &[u8]) -> impl Iterator<Item = u64> {
+    FINDER.find_iter(data).filter_map(|mark| {
+        let digits = mark + MARK.len();
+        std::str::from_utf8(data.get(digits..digits + DIGITS)?).ok()?.parse().ok()
+    })
 }
 
 #[cfg(test)]
@@ -35,11 +35,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_is_found_in_the_middle_of_an_event() {
-        let before = clock::now_ns();
-        let event = format!(r#"{{"seq":7,"data":{{"text":"{}"}}}}"#, text(100));
-        let sent = find(event.as_bytes()).expect("a stamp");
-        assert!((before..=clock::now_ns()).contains(&sent));
-        assert_eq!(find(br#"{"seq":8,"data":{}}"#), None);
+    fn every_stamp_of_a_frame_is_found_wherever_it_stands() {
+        let one = |sent_ns| format!(r#"{{"seq":7,"data":{{"text":"{}"}}}}"#, text(sent_ns, 100));
+        let found = |data: &str| each(data.as_bytes()).collect::<Vec<_>>();
+        assert_eq!(found(&one(42)), [42]);
+        assert_eq!(found(&format!("[{},{}]", one(42), one(u64::MAX >> 1))), [42, u64::MAX >> 1]);
+        assert_eq!(found(r#"{"seq":8,"data":{}}"#), []);
+        assert_eq!(found("sent=12"), []);
+        assert_eq!(text(42, 100).len(), 100);
     }
 }

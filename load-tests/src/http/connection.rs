@@ -120,20 +120,60 @@ impl Connection {
                     self.read_more().await?;
                 }
             }
-            Body::UntilClose => bail!("a response whose end only the connection's end shows"),
+            Body::UntilClose => {
+                while self.read_some().await? > 0 {}
+                self.buffer.len()
+            }
         };
         let body = self.buffer.get(body_from..body_to).unwrap_or_default();
         Ok(Reply { head, body })
     }
 
     async fn read_more(&mut self) -> Result<()> {
+        if self.read_some().await? == 0 {
+            bail!("the server closed the connection before the end of its response");
+        }
+        Ok(())
+    }
+
+    /// Bytes read; none when the server has closed the connection.
+    async fn read_some(&mut self) -> Result<usize> {
         if self.buffer.len() > super::MAX_HEAD_BYTES + MAX_BODY_BYTES {
             bail!("a response longer than {MAX_BODY_BYTES} bytes");
         }
         self.buffer.reserve(READ_BYTES);
-        if self.stream.read_buf(&mut self.buffer).await? == 0 {
-            bail!("the server closed the connection before the end of its response");
-        }
+        Ok(self.stream.read_buf(&mut self.buffer).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The body that a client sees when a server answers so and closes the connection.
+    async fn body_of(answer: &'static [u8]) -> Result<Vec<u8>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await?;
+            let _ = stream.read(&mut [0; READ_BYTES]).await?;
+            stream.write_all(answer).await
+        });
+        let mut connection = Connection::open(address).await?;
+        let request = Request { method: "GET", path: "/", bearer: None, idempotency_key: None, body: b"" };
+        let body = connection.send(request).await?.body.to_vec();
+        server.await??;
+        Ok(body)
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_connection_ends_only_a_body_that_says_nothing_of_its_length() -> Result<()> {
+        assert_eq!(body_of(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}").await?, b"{}");
+        assert_eq!(body_of(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await?, b"{}");
+        assert!(body_of(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}").await.is_err());
+        assert!(body_of(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n").await.is_err());
         Ok(())
     }
 }
