@@ -15,6 +15,7 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Request, Response};
+use rustix::process::{Resource, getrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
@@ -26,6 +27,9 @@ use tokio_util::task::TaskTracker;
 const BACKLOG: u32 = 4_096;
 /// After a failed accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// File descriptors for all but connections to clients and the pool: the three direct connections to the database,
+/// the listener, the runtime's own, standard streams, and what is opened for a moment.
+const RESERVED_FILES: usize = 64;
 /// From the first byte to the end of a request's head.
 const HEADER_WAIT: Duration = Duration::from_secs(10);
 /// A request's head, and hyper's buffer in each direction. In bytes.
@@ -50,6 +54,17 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// As many connections as asked for, or fewer: as the process's limit of open files has room for beside a pool of
+/// this size. More would be accepted only to fail.
+pub fn fitting(most_connections: usize, pool_size: usize) -> usize {
+    let Some(files) = getrlimit(Resource::Nofile).current else { return most_connections };
+    let room = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(RESERVED_FILES + pool_size).max(1);
+    if room < most_connections {
+        tracing::warn!(asked = most_connections, files, "at most {room} connections: raise the limit of open files");
+    }
+    room.min(most_connections)
 }
 
 /// Serves at most `most_connections` until `stop`, then lets what runs end within [`STOP_WAIT`].

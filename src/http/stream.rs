@@ -19,13 +19,15 @@ use super::answer::{Answer, Done, Reply};
 use super::caller::Caller;
 use super::events::{EventView, Tag, filter, position};
 use super::problem::Problem;
-use crate::hub::{Cursor, Filter, Reader, Viewer};
+use crate::hub::{Cursor, Filter, Reader, Refused, Viewer};
 use crate::log::sha256;
 
 /// Bytes of a one-time stream id before it is written as text.
 const TICKET_BYTES: usize = 32;
 /// Longest stream id that is looked at.
 const TICKET_CHARS: usize = 64;
+/// When a user without a place left may try again, in s: a lost connection's place comes back within 20.
+const PLACE_AGAIN_S: u32 = 10;
 
 /// The operations on streams.
 pub struct Streams;
@@ -125,6 +127,7 @@ impl Streams {
         if stream_id.0.len() > TICKET_CHARS {
             return Err(used());
         }
+        app.limits.open_stream()?; // before the database is asked, and before the id is used up
         let redeem = include_str!("../../sql/queries/ticket_redeem.sql");
         let row = app.database.query_opt(redeem, &[&hash(&stream_id.0)]).await?.ok_or_else(used)?;
         let viewer =
@@ -143,8 +146,16 @@ async fn open(app: &App, viewer: Viewer, filter: Filter, from: Cursor) -> Answer
     if app.stop.is_cancelled() {
         return Err(Problem::unavailable("stopping", "this process stops", 1));
     }
-    let reader = Reader::subscribe(app.hub.clone(), viewer, filter, from).await?;
+    let place = app.places.take(viewer.user).await.map_err(too_many_streams)?;
+    let reader = Reader::subscribe(app.hub.clone(), viewer, filter, from, place).await?;
     Ok(Frames(Body::from_bytes_stream(reader.bytes().map(Ok::<_, std::io::Error>))))
+}
+
+/// 429 and not 503: it is this user's doing, other processes would say the same, and a load balancer must not think less of this one.
+fn too_many_streams(Refused { open, most }: Refused) -> Problem {
+    let detail = format!("{open} streams of this user are open and {most} are allowed; close one, or come back");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
+        .header(header::RETRY_AFTER, &PLACE_AGAIN_S.to_string())
 }
 
 /// A cursor as a client sends it. One that is no position is a mistake; one from elsewhere gets `reset`.

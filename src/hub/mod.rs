@@ -6,6 +6,7 @@
 pub mod filter;
 pub mod frame;
 mod level;
+mod places;
 mod reader;
 mod ring;
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 pub use filter::Filter;
 pub use frame::{Bye, Reset};
 pub use level::Level;
+pub use places::{Place, Places, Refused};
 pub use reader::{Cursor, Reader};
 use ring::{Ring, Round};
 

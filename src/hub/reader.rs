@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::ring::round_of;
-use super::{Bye, Class, Filter, Hub, Reset, Viewer, frame};
+use super::{Bye, Class, Filter, Hub, Place, Reset, Viewer, frame};
 use crate::log::{Head, read};
 use crate::postgres::QueryError;
 
@@ -67,6 +67,8 @@ pub struct Reader {
     tick_at: Instant,
     ticks: u32,
     expires_at: Instant,
+    /// Comes back with the end of the stream.
+    _place: Place,
 }
 
 enum Stage {
@@ -84,7 +86,13 @@ impl Reader {
     ///
     /// # Errors
     /// The database did not answer.
-    pub async fn subscribe(hub: Arc<Hub>, viewer: Viewer, filter: Filter, from: Cursor) -> Result<Reader, QueryError> {
+    pub async fn subscribe(
+        hub: Arc<Hub>,
+        viewer: Viewer,
+        filter: Filter,
+        from: Cursor,
+        place: Place,
+    ) -> Result<Reader, QueryError> {
         let mut head = hub.head.subscribe();
         let mut at = *head.borrow_and_update();
         if from.after.is_some_and(|after| after > at.seq) {
@@ -106,6 +114,7 @@ impl Reader {
             tick_at: Instant::now() + TICK,
             ticks: 0,
             expires_at: Instant::now() + Duration::from_secs(lifetime),
+            _place: place,
             hub,
         })
     }
