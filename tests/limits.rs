@@ -74,7 +74,6 @@ async fn written(world: &World, open: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_has_so_many_streams_over_all_processes_and_the_next_is_told_why() {
     let world = world().await;
-    world.user("vera", Role::Viewer).await;
     let settings = ["--streams-per-user=3"];
     let servers = [world.serve_with(&settings).await, world.serve_with(&settings).await];
     let clients = [servers[0].admin().await, servers[1].admin().await];
@@ -84,6 +83,7 @@ async fn a_user_has_so_many_streams_over_all_processes_and_the_next_is_told_why(
         refused(client, "3 streams of this user are open and 3 are allowed").await;
     }
     // Somebody else's are not touched, nor are those that were open already.
+    world.user("vera", Role::Viewer).await;
     open_all(&servers[1].anonymous().sign_in("vera", PASSWORD).await, 3).await;
     clients[0].report("still there").await;
     for stream in &mut streams {
@@ -146,7 +146,7 @@ async fn a_process_that_loses_its_session_tells_all_that_it_has_open_to_the_next
     let clients = [servers[0].admin().await, servers[1].admin().await];
     let mut streams = open_all(&clients[0], 2).await;
     streams.extend(open_all(&clients[1], 1).await);
-    execute(&world.owner, &format!("select pg_terminate_backend(pid, 5000) {PLACES}; truncate stream_places")).await;
+    execute(&world.owner, &format!("truncate stream_places; select pg_terminate_backend(pid, 5000) {PLACES}")).await;
     written(&world, 3).await;
     refused(&clients[1], "3 streams").await;
     clients[0].report("still there").await;
@@ -183,9 +183,9 @@ async fn while_the_database_is_away_each_process_counts_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_streams_asks_for_its_places_fifty_times_a_second_at_most() {
     let world = world().await;
-    execute(&world.owner, "alter role signalbox_app set track_functions = 'pl'").await;
+    let database: String = world.value("select current_database()::text").await;
+    execute(&world.owner, &format!("alter role signalbox_app in database {database} set track_functions = 'pl'")).await;
     let server = world.serve_with(&["--streams-per-user=1000"]).await;
-    execute(&world.owner, "alter role signalbox_app reset track_functions").await;
     let client = server.admin().await;
     let started = Instant::now();
     let opened = join_all((0..300).map(|_| open(&client))).await;
@@ -289,7 +289,6 @@ async fn until_refused(client: &Client, path: &str) -> (Vec<Answer>, Answer) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_asks_too_often_is_told_how_often_and_when_again_and_nobody_else_is() {
     let world = world().await;
-    world.user("vera", Role::Viewer).await;
     let server = world.serve_with(&["--requests-per-s=1"]).await;
     let client = server.anonymous().sign_in("admin", PASSWORD).await;
     let (before, refused) = until_refused(&client, "/api/v1/me").await;
@@ -310,6 +309,7 @@ async fn a_user_who_asks_too_often_is_told_how_often_and_when_again_and_nobody_e
         }
         open_all(&client, 1).await;
     }
+    world.user("vera", Role::Viewer).await;
     let vera = server.anonymous().sign_in("vera", PASSWORD).await;
     assert_eq!(vera.get("/api/v1/me").await.status, 200);
     // And again, as it was told.
@@ -386,6 +386,8 @@ async fn connections_are_as_many_as_there_are_files_for_and_the_others_wait() {
 async fn a_process_that_runs_out_of_files_pauses_and_recovers() {
     let (world, home) = (world().await, Home::new());
     let program = program_with_files(&world, &home, 1_024);
+    // It serves, so it has looked at its limit already.
+    assert_eq!(Client::new(&program.url).get("/livez").await.status, 200);
     let pid = Pid::from_child(&program.child);
     let few = Rlimit { current: Some(files(program.child.id()) as u64 + 20), maximum: Some(1_024) };
     let usual = prlimit(Some(pid), Resource::Nofile, few).unwrap();
