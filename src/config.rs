@@ -34,10 +34,10 @@ pub struct ServeConfig {
     /// Password of the first user `admin` on an empty database [default: one is made up and printed once].
     #[arg(long, env = "SIGNALBOX_ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
-    /// Pooled database connections for queries. Each process uses two more.
+    /// Pooled database connections for queries. Each process uses three more.
     #[arg(long, env = "SIGNALBOX_POOL_SIZE", default_value_t = 10)]
     pub pool_size: usize,
-    /// Connections accepted at once; keep it below the limit of open files.
+    /// Connections accepted at once; fewer where the limit of open files is lower.
     #[arg(long, env = "SIGNALBOX_MAX_CONNECTIONS", default_value_t = 16_000)]
     pub max_connections: usize,
     /// Newest events kept in memory for streams, in MiB. Older ones are read from the database.

@@ -18,8 +18,8 @@ use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
 use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
 use crate::domain::{incident, system, user};
-use crate::http::{self, App, InFlight, Passwords, token::Tokens};
-use crate::hub::{Bounds, Hub};
+use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
+use crate::hub::{Bounds, Hub, Places};
 use crate::log::{Appender, Cause, Command, EventType, NewEvent, Registry, Tail, Tailed, Write, read};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
@@ -27,7 +27,7 @@ use crate::projections::Accounts;
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
-/// How often replies past their time are forgotten.
+/// How often replies past their time, and quiet callers, are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// For the last event of an orderly stop.
 const FAREWELL_WAIT: Duration = Duration::from_secs(1);
@@ -149,16 +149,19 @@ impl Server {
         let bounds = Bounds { ring_bytes: config.ring_mib << 20, stall: Duration::from_secs(config.stall_s.into()) };
         let hub = Hub::new(head, bounds, registry.clone(), database.clone(), accounts.clone(), stop.clone());
         let hub = Arc::new(hub);
+        let places = Places::open(backend.direct.clone(), config.streams_per_user, stop.clone()).await?;
         let secret = database.query(include_str!("../sql/queries/secret_find.sql"), &[&"access-token"]).await?;
         let secret: Vec<u8> =
             secret.first().context("the key that signs tokens is missing: run `signalbox migrate`")?.get(0);
         let app = Arc::new(App {
             tokens: Tokens::new(&secret, config.access_token_s),
+            limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute)?,
             config,
             database,
             appender,
             hub,
+            places,
             accounts,
             registry,
             in_flight: InFlight::default(),
@@ -230,11 +233,12 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
     }
 }
 
-/// Drops replies whose 24 hours are over.
+/// Drops replies whose 24 hours are over, and callers who have been quiet.
 async fn forget(app: Arc<App>) {
     let mut ticks = interval(FORGET_EVERY);
     loop {
         ticks.tick().await;
+        app.limits.forget();
         if let Err(error) = read::forget_replies(&app.database).await {
             tracing::warn!(%error, "old replies stay for now");
         }

@@ -9,6 +9,7 @@ mod demo;
 mod documents;
 mod import;
 mod incidents;
+mod limits;
 mod private_postgres;
 mod process;
 mod rebuild;

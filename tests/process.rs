@@ -12,10 +12,10 @@ use serde_json::json;
 use crate::harness::{Client, PASSWORD, PATIENCE, execute, world};
 
 /// A folder of a test's own, removed at the end.
-struct Home(PathBuf);
+pub struct Home(pub PathBuf);
 
 impl Home {
-    fn new() -> Home {
+    pub fn new() -> Home {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("signalbox-process-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let home = Home(std::env::temp_dir().join(name));
@@ -31,22 +31,22 @@ impl Drop for Home {
 }
 
 /// The program, ready to serve.
-struct Program {
-    child: Child,
-    url: String,
+pub struct Program {
+    pub child: Child,
+    pub url: String,
     said: String,
 }
 
 impl Program {
-    fn start(directory: &Path, more: &[(&str, &str)]) -> Program {
+    pub fn start(directory: &Path, more: &[(&str, &str)]) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
-        command
-            .current_dir(directory)
-            .args(["serve", "--listen=127.0.0.1:0"])
-            .envs(more.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
+        command.current_dir(directory).args(["serve", "--listen=127.0.0.1:0"]).envs(more.iter().copied());
+        Program::ready(command.stderr(Stdio::null()))
+    }
+
+    /// Starts what is given and waits until it listens.
+    pub fn ready(command: &mut Command) -> Program {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = loop {
@@ -59,7 +59,7 @@ impl Program {
         Program { child, url, said }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 

@@ -179,7 +179,8 @@ fn response<T: Type>(status: u16, description: &'static str, headers: Vec<MetaHe
     MetaResponse { description, status: Some(status), status_range: None, content, headers }
 }
 
-fn described(name: &str, description: &str) -> MetaHeader {
+/// A header as the OpenAPI document has it.
+pub(super) fn described(name: &str, description: &str) -> MetaHeader {
     MetaHeader {
         name: name.to_owned(),
         description: Some(description.to_owned()),

@@ -70,8 +70,13 @@ impl Caller {
 
     async fn of(request: &Request) -> Result<Caller, Problem> {
         let app: &Arc<App> = request.data().ok_or_else(|| Problem::unauthorized("not signed in"))?;
-        let (token, by_cookie) = token(request, app)?;
-        let claims = app.tokens.check(&token).map_err(|invalid| Problem::unauthorized(&invalid.to_string()))?;
+        let shown = token(request, app).and_then(|(token, by_cookie)| {
+            let claims = app.tokens.check(&token).map_err(|invalid| Problem::unauthorized(&invalid.to_string()))?;
+            Ok((claims, by_cookie))
+        });
+        // Counted behind the signature, which costs microseconds, and before all that may ask the database.
+        app.limits.admit(request, shown.as_ref().ok().map(|(claims, _)| claims.sub))?;
+        let (claims, by_cookie) = shown?;
         let account = app.account(claims.sub).await?;
         if app.accounts.session_ended(claims.sid) {
             return Err(Problem::unauthorized("this session was ended"));

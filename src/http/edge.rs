@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::limits::Standing;
 use super::problem::{Problem, from_error};
 
 /// Largest body of a request.
@@ -31,6 +32,8 @@ pub struct Asked {
     pub correlation_id: Uuid,
     /// From `traceparent`.
     pub trace_id: Option<String>,
+    /// Where the caller stands with its limit; the answer says it.
+    pub standing: Standing,
 }
 
 /// A site with its edge.
@@ -60,7 +63,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         let started = Instant::now();
         let request_id = Uuid::now_v7().simple().to_string();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let answer = match prepare(&mut request, &request_id, &self.queries).await {
+        let standing = Standing::default();
+        let answer = match prepare(&mut request, &request_id, &standing, &self.queries).await {
             Ok(()) => match timeout(ANSWER_WAIT, self.site.call(request)).await {
                 Ok(answer) => answer.map_err(from_error),
                 Err(_elapsed) => Err(Problem::unavailable("timeout", "no answer in time", 1)),
@@ -73,6 +77,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
             response.headers_mut().extend(HeaderValue::from_str(&allowed).ok().map(|value| (header::ALLOW, value)));
         }
         secure(&mut response, &request_id);
+        standing.write(response.headers_mut());
         let (status, elapsed) = (response.status().as_u16(), started.elapsed());
         // Without the query, which may carry secrets of careless clients.
         tracing::debug!(%method, path, status, request_id, ?elapsed, "request");
@@ -81,7 +86,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
 }
 
 /// Reads the body within its limits and notes what the request is.
-async fn prepare(request: &mut Request, request_id: &str, queries: &Queries) -> Result<(), Problem> {
+async fn prepare(
+    request: &mut Request,
+    request_id: &str,
+    standing: &Standing,
+    queries: &Queries,
+) -> Result<(), Problem> {
     queries.check(request)?;
     let body = match timeout(BODY_WAIT, request.take_body().into_bytes_limit(BODY_BYTES)).await {
         Ok(Ok(body)) => body,
@@ -109,6 +119,7 @@ async fn prepare(request: &mut Request, request_id: &str, queries: &Queries) -> 
         hash: hash.finish().as_ref().to_vec(),
         correlation_id: value("signalbox-correlation").and_then(|id| id.parse().ok()).unwrap_or_else(Uuid::now_v7),
         trace_id: value("traceparent").and_then(trace_id),
+        standing: standing.clone(),
     };
     request.set_data(asked);
     request.set_body(body);

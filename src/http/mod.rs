@@ -9,6 +9,7 @@ mod events;
 mod handover;
 mod health;
 mod incidents;
+pub mod limits;
 mod page;
 pub mod problem;
 pub mod serve;
@@ -33,7 +34,7 @@ pub use sign_in::{Passwords, first_admin};
 
 use crate::config::ServeConfig;
 use crate::domain::user::User;
-use crate::hub::{Hub, Reset};
+use crate::hub::{Hub, Places, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::postgres::Database;
 use crate::projections::{Account, Accounts};
@@ -52,6 +53,10 @@ pub struct App {
     pub appender: Appender,
     /// For following.
     pub hub: Arc<Hub>,
+    /// How many streams each user may follow by.
+    pub places: Places,
+    /// How often who may ask.
+    pub limits: limits::Limits,
     /// Who may what.
     pub accounts: Arc<Accounts>,
     /// Which events there are.

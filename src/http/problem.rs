@@ -5,10 +5,11 @@ use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
 use poem_openapi::payload::Payload;
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
+use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
+use super::answer::described;
 use crate::log::AppendError;
 use crate::postgres::QueryError;
 
@@ -223,7 +224,7 @@ impl ApiResponse for Problem {
             status: Some(status),
             status_range: None,
             content: content(),
-            headers: vec![],
+            headers: headers(status),
         };
         MetaResponses { responses: STATUSES.map(response).into() }
     }
@@ -231,6 +232,21 @@ impl ApiResponse for Problem {
     fn register(registry: &mut Registry) {
         Body::register(registry);
     }
+}
+
+/// What a problem's answer says besides, in the document.
+fn headers(status: u16) -> Vec<MetaHeader> {
+    let mut headers = Vec::new();
+    if matches!(status, 429 | 503) {
+        headers.push(described("Retry-After", "Seconds."));
+    }
+    if status == 429 {
+        let policy = "Your limit, as in `\"requests\";q=200;w=2`: 200 requests in 2 s.";
+        headers.push(described("RateLimit-Policy", policy));
+        let standing = "Where you stand, as in `\"requests\";r=42;t=2`: 42 left, all again in 2 s.";
+        headers.push(described("RateLimit", standing));
+    }
+    headers
 }
 
 struct ProblemJson;

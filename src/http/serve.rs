@@ -16,6 +16,7 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, Request, Response};
+use rustix::process::{Resource, getrlimit};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,6 +31,9 @@ use super::handover::{self, Door};
 const BACKLOG: u32 = 4_096;
 /// After a failed accept, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// File descriptors for all but connections to clients and the pool: the three direct connections to the database,
+/// the listener, the runtime's own, standard streams, and what is opened for a moment.
+const RESERVED_FILES: usize = 64;
 /// From the first byte to the end of a request's head.
 pub(super) const HEADER_WAIT: Duration = Duration::from_secs(10);
 /// Between two looks at a client that sent less than four bytes.
@@ -56,11 +60,23 @@ pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// As many connections as asked for, or fewer: as the process's limit of open files has room for beside a pool of
+/// this size. More would be accepted only to fail.
+fn fitting(most_connections: usize, pool_size: usize) -> usize {
+    let Some(files) = getrlimit(Resource::Nofile).current else { return most_connections };
+    let room = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(RESERVED_FILES + pool_size).max(1);
+    if room < most_connections {
+        tracing::warn!(asked = most_connections, files, "at most {room} connections: raise the limit of open files");
+    }
+    room.min(most_connections)
+}
+
 /// Serves until the app stops, then lets what runs end within [`STOP_WAIT`].
 pub async fn serve(listener: TcpListener, site: Site, app: &Arc<App>) {
+    let most_connections = fitting(app.config.max_connections, app.config.pool_size);
     let connections = TaskTracker::new();
     let stop = &app.stop;
-    let room = Arc::new(Semaphore::new(app.config.max_connections));
+    let room = Arc::new(Semaphore::new(most_connections));
     loop {
         // No room: the next ones wait in the backlog instead of using up file descriptors.
         let place = tokio::select! {
@@ -88,7 +104,7 @@ pub async fn serve(listener: TcpListener, site: Site, app: &Arc<App>) {
     let ended = timeout(STOP_WAIT, async {
         connections.wait().await;
         // Streams that were handed over say goodbye by themselves.
-        let _ = room.acquire_many(u32::try_from(app.config.max_connections).unwrap_or(u32::MAX)).await;
+        let _ = room.acquire_many(u32::try_from(most_connections).unwrap_or(u32::MAX)).await;
     });
     if ended.await.is_err() {
         tracing::warn!(connections = connections.len(), streams = app.hub.open().count(), "cut at the end of the stop");

@@ -20,13 +20,15 @@ use super::caller::Caller;
 use super::events::{EventView, Tag, filter, position};
 use super::handover::Door;
 use super::problem::Problem;
-use crate::hub::{Cursor, Filter, Level, Reader, Viewer};
+use crate::hub::{Cursor, Filter, Level, Reader, Refused, Viewer};
 use crate::log::sha256;
 
 /// Bytes of a one-time stream id before it is written as text.
 const TICKET_BYTES: usize = 32;
 /// Longest stream id that is looked at.
 const TICKET_CHARS: usize = 64;
+/// When a user without a place left may try again, in s: a lost connection's place comes back within 20.
+const PLACE_AGAIN_S: u32 = 10;
 
 /// When to look whether streams are on again, in s: spread, so that not everybody comes at once.
 const PROBE_S: std::ops::Range<u32> = 5..15;
@@ -129,6 +131,7 @@ impl Streams {
         if stream_id.0.len() > TICKET_CHARS {
             return Err(used());
         }
+        app.limits.open_stream()?; // before the database is asked, and before the id is used up
         let redeem = include_str!("../../sql/queries/ticket_redeem.sql");
         let row = app.database.query_opt(redeem, &[&hash(&stream_id.0)]).await?.ok_or_else(used)?;
         let viewer =
@@ -152,8 +155,9 @@ async fn open(app: &App, request: &Request, viewer: Viewer, filter: Filter, from
         let detail = "streams are switched off for now; poll GET /api/v1/events on the same cursor";
         return Err(Problem::unavailable("streams_off", detail, rand::random_range(PROBE_S)));
     }
+    let place = app.places.take(viewer.user).await.map_err(too_many_streams)?;
     let peer = request.remote_addr().as_socket_addr().copied();
-    let reader = Reader::subscribe(app.hub.clone(), viewer, peer, filter, from).await?;
+    let reader = Reader::subscribe(app.hub.clone(), viewer, peer, place, filter, from).await?;
     let body = match request.data::<Arc<Door>>() {
         // The connection is taken out of the HTTP library and goes on without this body.
         Some(door) => {
@@ -163,6 +167,13 @@ async fn open(app: &App, request: &Request, viewer: Viewer, filter: Filter, from
         None => Body::from_bytes_stream(reader.bytes().map(Ok::<_, std::io::Error>)),
     };
     Ok(Frames(body))
+}
+
+/// 429 and not 503: it is this user's doing, other processes would say the same, and a load balancer must not think less of this one.
+fn too_many_streams(Refused { open, most }: Refused) -> Problem {
+    let detail = format!("{open} streams of this user are open and {most} are allowed; close one, or come back");
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
+        .header(header::RETRY_AFTER, &PLACE_AGAIN_S.to_string())
 }
 
 /// A cursor as a client sends it. One that is no position is a mistake; one from elsewhere gets `reset`.

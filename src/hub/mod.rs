@@ -11,6 +11,7 @@ pub mod filter;
 pub mod frame;
 mod level;
 mod open;
+mod places;
 mod reader;
 mod repetitions;
 mod replay;
@@ -32,6 +33,7 @@ pub use filter::Filter;
 pub use frame::{Bye, Reset};
 pub use level::Level;
 pub use open::{Open, OpenStreams};
+pub use places::{Place, Places, Refused};
 pub use reader::{Cursor, Reader};
 pub use writer::{Taken, Writers};
 

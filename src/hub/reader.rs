@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Bye, Class, Filter, Hub, Level, Moment, Open, Page, Reset, Round, Viewer, frame};
+use super::{Bye, Class, Filter, Hub, Level, Moment, Open, Page, Place, Reset, Round, Viewer, frame};
 use crate::log::{Head, read};
 use crate::postgres::QueryError;
 
@@ -67,6 +67,8 @@ pub struct Reader {
     tick_at: Instant,
     ticks: u32,
     expires_at: Instant,
+    /// Comes back with the end of the stream.
+    _place: Place,
 }
 
 enum Stage {
@@ -104,6 +106,7 @@ impl Reader {
         hub: Arc<Hub>,
         viewer: Viewer,
         peer: Option<SocketAddr>,
+        place: Place,
         filter: Filter,
         from: Cursor,
     ) -> Result<Reader, QueryError> {
@@ -127,6 +130,7 @@ impl Reader {
             tick_at: Instant::now() + TICK,
             ticks: 0,
             expires_at: Instant::now() + Duration::from_secs(lifetime),
+            _place: place,
             hub,
         })
     }

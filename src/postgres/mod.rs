@@ -129,6 +129,14 @@ impl Direct {
 }
 
 impl Session {
+    /// Returns when the connection has ended; to be awaited once.
+    ///
+    /// # Cancellation
+    /// Safe.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.driver).await; // a driver that panicked has ended, too
+    }
+
     /// Ends every other session of this name and waits until it is gone, so that none of them can
     /// commit after this call.
     ///
