@@ -112,6 +112,10 @@ pub struct EventTypeView {
     persistence: bool,
     /// Sent to streams.
     broadcast: bool,
+    /// Never held back to be sent together with others.
+    critical: bool,
+    /// Repetitions within so many milliseconds are not sent to streams; 0: all are.
+    debounce_ms: u32,
 }
 
 /// All registered types.
@@ -214,6 +218,8 @@ impl Events {
             schema: Any(kind.schema.clone()),
             persistence: kind.persistence,
             broadcast: kind.broadcast,
+            critical: kind.critical,
+            debounce_ms: kind.debounce_ms,
         };
         let types = EventTypes { items: caller.app.registry.all().map(view).collect() };
         Ok(Shown::bytes_of(&types, caller.app.hub.head(), caller.known.as_deref()))

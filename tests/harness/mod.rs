@@ -2,8 +2,10 @@
 
 mod client;
 pub mod python;
+mod raw;
 mod sse;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use serde_json::json;
 use signalbox::config::{DatabaseConfig, ServeConfig};
 use signalbox::domain::permission::USERS_READ;
 use signalbox::domain::user::{self, Created, Role, User};
+use signalbox::http::App;
 use signalbox::log::{Appender, Cause, Command, NewEvent, Outcome, State, Write};
 use signalbox::postgres::private::{Cluster, Options, SUPERUSER};
 use signalbox::postgres::{APP_ROLE, Database, Direct, migrate::migrate};
@@ -26,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use client::{Answer, Client};
+pub use raw::Raw;
 pub use sse::{Frame, Stream};
 
 /// The password of `admin` in every test.
@@ -143,8 +147,9 @@ impl World {
         let backend = Backend::open(&database).await.unwrap();
         let stop = CancellationToken::new();
         let server = Server::prepare(config, &backend, stop.clone()).await.unwrap();
-        let url = format!("http://{}", server.address);
-        Running { url, stop, task: Some(tokio::spawn(server.run())) }
+        let (address, app) = (server.address, server.app());
+        let url = format!("http://{address}");
+        Running { url, address, app, stop, task: Some(tokio::spawn(server.run())) }
     }
 
     /// A new user with one role, whose password is [`PASSWORD`].
@@ -199,6 +204,9 @@ impl World {
 /// A server that serves; stopped when dropped.
 pub struct Running {
     pub url: String,
+    pub address: SocketAddr,
+    /// Its inside, for faults that have no other handle.
+    pub app: Arc<App>,
     pub stop: CancellationToken,
     task: Option<JoinHandle<anyhow::Result<()>>>,
 }
@@ -214,6 +222,15 @@ impl Running {
         let client = self.anonymous().sign_in("admin", PASSWORD).await;
         client.caught_up().await;
         client
+    }
+
+    /// Waits until so many streams are open.
+    pub async fn has_open(&self, streams: usize) {
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while self.app.hub.open().count() != streams {
+            assert!(tokio::time::Instant::now() < patience, "{} streams are open", self.app.hub.open().count());
+            tokio::time::sleep(Duration::from_millis(5)).await; // asks again; what is waited for is the count
+        }
     }
 
     /// Stops in order and says how it went.
