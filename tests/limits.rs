@@ -181,24 +181,24 @@ async fn while_the_database_is_away_each_process_counts_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_storm_of_streams_asks_for_its_places_fifty_times_a_second_at_most() {
+async fn a_storm_of_streams_asks_for_its_places_together() {
     let world = world().await;
     let database: String = world.value("select current_database()::text").await;
     execute(&world.owner, &format!("alter role signalbox_app in database {database} set track_functions = 'pl'")).await;
     let server = world.serve_with(&["--streams-per-user=1000"]).await;
     let client = server.admin().await;
-    let started = Instant::now();
     let opened = join_all((0..300).map(|_| open(&client))).await;
     assert!(opened.iter().all(Result::is_ok));
     server.stop().await.unwrap(); // a session says what it did when it ends
-    let most = started.elapsed().as_secs_f64() * 50.0 + 2.0;
     let calls = "select coalesce(sum(calls), 0)::bigint from pg_stat_user_functions where funcname = 'places_take'";
     let waiting = Instant::now();
-    while world.value::<i64>(calls).await == 0 {
-        assert!(waiting.elapsed() < PATIENCE);
-    }
-    let calls = world.value::<i64>(calls).await as f64;
-    assert!(calls <= most, "{calls} queries, {most} allowed");
+    let calls = loop {
+        match world.value::<i64>(calls).await {
+            0 => assert!(waiting.elapsed() < PATIENCE),
+            calls => break calls,
+        }
+    };
+    assert!(calls <= 100, "{calls} queries for 300 streams; it should be a few each second");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,7 +40,13 @@ pub struct Program {
 impl Program {
     pub fn start(directory: &Path, more: &[(&str, &str)]) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
-        command.current_dir(directory).args(["serve", "--listen=127.0.0.1:0"]).envs(more.iter().copied());
+        // These tests try again at once, which one user should not.
+        let unlimited = [("SIGNALBOX_STREAMS_PER_USER", "0"), ("SIGNALBOX_REQUESTS_PER_S", "0")];
+        command
+            .current_dir(directory)
+            .args(["serve", "--listen=127.0.0.1:0"])
+            .envs(unlimited)
+            .envs(more.iter().copied());
         Program::ready(command.stderr(Stdio::null()))
     }
 
