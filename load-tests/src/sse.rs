@@ -21,19 +21,26 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The first frame of `bytes` and its length, or `None` while its empty line is missing.
-    fn first(bytes: &'a [u8]) -> Option<(Frame<'a>, usize)> {
+    /// The first frame of `bytes` and its length. While its empty line is missing, what there
+    /// is of it and `None`. `inside` says that the bytes begin within a line of data.
+    fn first(bytes: &'a [u8], mut inside: bool) -> (Frame<'a>, Option<usize>) {
         let mut frame = Frame::default();
         let mut length = 0;
         loop {
-            let rest = bytes.get(length..)?;
-            let (line, _) = rest.split_at(memchr(b'\n', rest)?);
+            let rest = bytes.get(length..).unwrap_or_default();
+            let end = memchr(b'\n', rest);
+            let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
             length += line.len() + 1;
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.is_empty() {
-                return Some((frame, length));
+            match (end, inside) {
+                (_, true) => frame.data = line,
+                (Some(_), false) if line.is_empty() => return (frame, Some(length)),
+                (_, false) => frame.field(line),
             }
-            frame.field(line);
+            if end.is_none() {
+                return (frame, None);
+            }
+            inside = false;
         }
     }
 
@@ -74,6 +81,19 @@ pub struct Reception {
     coding: Option<Coding>,
     /// An unfinished head, or an unfinished frame freed of its transfer coding.
     unfinished: Vec<u8>,
+    /// Whether `unfinished` goes on with a line of data whose beginning was handed out.
+    inside: bool,
+    pieces: Option<Pieces>,
+}
+
+/// How to hand out frames that are too long to be kept until they are complete.
+#[derive(Clone, Copy, Debug)]
+pub struct Pieces {
+    /// An unfinished frame of more bytes is handed out as far as it has come.
+    pub above_bytes: usize,
+    /// So many bytes of it are handed out again with what follows: one less than what is
+    /// looked for in the data, so that nothing is cut in two and nothing found twice.
+    pub again_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -83,6 +103,11 @@ enum Coding {
 }
 
 impl Reception {
+    /// A reception that does not wait for the end of long frames.
+    pub fn in_pieces(pieces: Pieces) -> Reception {
+        Reception { pieces: Some(pieces), ..Reception::default() }
+    }
+
     /// Whether the response head has come.
     pub fn is_open(&self) -> bool {
         self.coding.is_some()
@@ -126,8 +151,18 @@ impl Reception {
             to = fresh + chunked.decode(bytes.get_mut(fresh..).unwrap_or_default())?;
         }
         let mut rest = bytes.get(from..to).unwrap_or_default();
-        while let Some((frame, length)) = Frame::first(rest) {
+        while !rest.is_empty() {
+            let (frame, length) = Frame::first(rest, self.inside);
+            let Some(length) = length else {
+                if let Some(pieces) = self.pieces.filter(|pieces| rest.len() > pieces.above_bytes) {
+                    on_frame(frame)?;
+                    self.inside = true;
+                    rest = rest.get(rest.len() - pieces.again_bytes..).unwrap_or_default();
+                }
+                break;
+            };
             on_frame(frame)?;
+            self.inside = false;
             rest = rest.get(length..).unwrap_or_default();
         }
         self.keep(rest);
@@ -168,7 +203,10 @@ mod tests {
 
     /// Every frame that a reception hands out when the bytes come in pieces.
     fn receive(bytes: &[u8], piece: usize) -> Vec<[String; 3]> {
-        let mut reception = Reception::default();
+        receive_by(Reception::default(), bytes, piece)
+    }
+
+    fn receive_by(mut reception: Reception, bytes: &[u8], piece: usize) -> Vec<[String; 3]> {
         let mut buffer = vec![0; 2 * MAX_FRAME_BYTES];
         let mut frames = Vec::new();
         for piece in bytes.chunks(piece) {
@@ -207,6 +245,26 @@ mod tests {
         let plain = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nid: 8\ndata: xy\n\nid: 9\ndata: cut off";
         for piece in 1..=plain.len() {
             assert_eq!(receive(plain, piece), [["8", "", "xy"]], "cut into pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn what_is_looked_for_in_a_long_frame_is_found_once_however_it_is_cut() {
+        let head = "HTTP/1.1 200 OK\r\n\r\n";
+        let marks = (10..60).map(|number| format!("mark{number}")).collect::<Vec<_>>();
+        let bytes = format!("{head}event: data\ndata:[{}]\n\nid: 9\ndata: mark99\n\n", marks.join(","));
+        for piece in 1..=bytes.len() {
+            let pieces = Pieces { above_bytes: 40, again_bytes: "markNN".len() - 1 };
+            let frames = receive_by(Reception::in_pieces(pieces), bytes.as_bytes(), piece);
+            let found = |frame: &[String; 3]| {
+                frame[2]
+                    .match_indices("mark")
+                    .filter_map(|(at, _)| Some(frame[2].get(at..at + 6)?.to_owned()))
+                    .collect::<Vec<_>>()
+            };
+            let (last, long) = frames.split_last().expect("frames");
+            assert_eq!(long.iter().flat_map(found).collect::<Vec<_>>(), marks, "cut into pieces of {piece}");
+            assert_eq!(last, &["9", "", "mark99"]);
         }
     }
 

@@ -24,7 +24,7 @@ use socket2::{Domain, Socket, Type};
 use super::stamp;
 use crate::{
     clock,
-    sse::{Frame, MAX_FRAME_BYTES, Position, Reception},
+    sse::{Frame, MAX_FRAME_BYTES, Pieces, Position, Reception},
 };
 
 /// How long all streams may take to open; 10,000 take a few seconds.
@@ -44,6 +44,10 @@ const STOP_CHECK: Duration = Duration::from_millis(20);
 /// Longest latency that the histogram tells apart, in microseconds.
 const MAX_LATENCY_US: u64 = 120_000_000;
 
+/// A server in arrears may put megabytes of events into one frame (durable-streams does); a
+/// thousand streams of it are not kept, but read as they come, to that server's advantage.
+const PIECES: Pieces = Pieces { above_bytes: 64 * 1024, again_bytes: stamp::BYTES - 1 };
+
 /// What to open, and how to know that it is open.
 #[derive(Clone, Debug)]
 pub struct Subscription {
@@ -53,6 +57,18 @@ pub struct Subscription {
     pub request: Vec<u8>,
     /// The stream counts as open when a frame with this `event:` has come; `None`: its head.
     pub ready_event: Option<&'static str>,
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Readers {
+    /// Threads that read the streams.
+    #[arg(long = "readers", default_value_t = 2)]
+    threads: usize,
+    /// Microseconds for which a thread rests after it has read what there was. The server's
+    /// writes then wake nobody, which both sides pay for; latencies grow by as much.
+    #[arg(long, default_value_t = 0)]
+    rest_us: u64,
 }
 
 /// What all streams received together.
@@ -73,7 +89,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn new() -> Result<Tally> {
+    pub(super) fn new() -> Result<Tally> {
         let latency_us = Histogram::new_with_bounds(1, MAX_LATENCY_US, 3)?;
         Ok(Tally { received: 0, by_stream: Vec::new(), repeated: 0, closed: 0, data_bytes: 0, latency_us })
     }
@@ -94,14 +110,15 @@ struct Progress {
 }
 
 impl Crowd {
-    /// Opens `streams` streams from `threads` threads and waits until all of them are open;
+    /// Opens streams and waits until all of them are open;
     /// beside the runtime, because it sleeps while it waits.
-    pub async fn open_all(subscription: Subscription, streams: usize, threads: usize) -> Result<Crowd> {
-        tokio::task::spawn_blocking(move || Crowd::open(&subscription, streams, threads)).await?
+    pub async fn open_all(subscription: Subscription, streams: usize, readers: Readers) -> Result<Crowd> {
+        tokio::task::spawn_blocking(move || Crowd::open(&subscription, streams, readers)).await?
     }
 
     /// The same for a thread of one's own.
-    pub fn open(subscription: &Subscription, streams: usize, threads: usize) -> Result<Crowd> {
+    pub fn open(subscription: &Subscription, streams: usize, readers: Readers) -> Result<Crowd> {
+        let Readers { threads, rest_us } = readers;
         let progress = Arc::new(Progress::default());
         let mut crowd = Crowd { threads: Vec::new(), progress };
         for index in 0..threads {
@@ -109,6 +126,7 @@ impl Crowd {
                 subscription: subscription.clone(),
                 first: streams * index / threads,
                 streams: streams * (index + 1) / threads - streams * index / threads,
+                rest: Duration::from_micros(rest_us),
                 progress: crowd.progress.clone(),
                 poll: Poll::new()?,
                 clients: Vec::new(),
@@ -133,16 +151,16 @@ impl Crowd {
         Ok(crowd)
     }
 
-    /// Stamped events received so far, repetitions not counted.
-    pub fn received(&self) -> u64 {
-        self.progress.received.load(Relaxed)
+    /// What has been received so far, for others to follow.
+    pub fn received(&self) -> Received {
+        Received(self.progress.clone())
     }
 
-    /// Waits until that many events were received; false when it took too long.
+    /// Waits until that many events were received; false when it took too long or a reader failed.
     pub fn wait_for(&self, events: u64, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
-        while self.received() < events {
-            if Instant::now() > deadline {
+        while self.received().events() < events {
+            if Instant::now() > deadline || self.threads.iter().any(JoinHandle::is_finished) {
                 return false;
             }
             std::thread::sleep(Duration::from_millis(1));
@@ -151,10 +169,10 @@ impl Crowd {
     }
 
     /// Closes all streams and adds up what they received.
-    pub fn finish(self) -> Result<Tally> {
+    pub fn finish(mut self) -> Result<Tally> {
         self.progress.stop.store(true, Relaxed);
         let mut sum = Tally::new()?;
-        for thread in self.threads {
+        for thread in std::mem::take(&mut self.threads) {
             let Ok(tally) = thread.join() else { bail!("a reader thread panicked") };
             let tally = tally?;
             sum.received += tally.received;
@@ -168,12 +186,31 @@ impl Crowd {
     }
 }
 
+/// Stamped events that all streams together have received so far.
+#[derive(Clone, Debug)]
+pub struct Received(Arc<Progress>);
+
+impl Received {
+    /// Their number, repetitions not counted.
+    pub fn events(&self) -> u64 {
+        self.0.received.load(Relaxed)
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        // After an error elsewhere: nobody will ask for the tally.
+        self.progress.stop.store(true, Relaxed);
+    }
+}
+
 /// One thread.
 struct Reader {
     subscription: Subscription,
     /// Number of its first stream among all.
     first: usize,
     streams: usize,
+    rest: Duration,
     progress: Arc<Progress>,
     poll: Poll,
     clients: Vec<Client>,
@@ -209,6 +246,9 @@ impl Reader {
             }
             self.progress.open.fetch_add((self.open - open_before) as u64, Relaxed);
             self.progress.received.fetch_add(self.tally.received - received_before, Relaxed);
+            if !self.rest.is_zero() && self.open == self.streams {
+                std::thread::sleep(self.rest);
+            }
         }
         self.tally.by_stream = self.clients.iter().map(|client| client.received).collect();
         Ok(self.tally)
@@ -230,7 +270,7 @@ impl Reader {
         let mut socket = TcpStream::from_std(socket);
         let token = Token(self.clients.len());
         self.poll.registry().register(&mut socket, token, Interest::READABLE)?;
-        let reception = Reception::default();
+        let reception = Reception::in_pieces(PIECES);
         self.clients.push(Client { socket, reception, last: Position::default(), received: 0, open: false });
         Ok(())
     }
@@ -249,6 +289,10 @@ impl Reader {
                 Ok(length) => (length, room.len()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                    tally.closed += 1;
+                    return Ok(());
+                }
                 Err(error) => return Err(error).context("read from a stream"),
             };
             let now_ns = clock::now_ns();
@@ -298,4 +342,45 @@ fn note(frame: &Frame<'_>, last: &mut Position, tally: &mut Tally, now_ns: u64) 
         tally.data_bytes += frame.data.len() as u64;
     }
     Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Answers one stream after the other with these bytes, and ends each.
+    fn answer(listener: &TcpListener, answers: [String; 3]) -> Result<()> {
+        for answer in answers {
+            let (mut socket, _) = listener.accept()?;
+            // What nobody had read would turn the end into a reset.
+            let _ = socket.read(&mut [0; 1024])?;
+            socket.write_all(answer.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn each_stream_is_counted_by_itself_whatever_its_coding() -> Result<()> {
+        let text = stamp::text(clock::now_ns(), 0);
+        let event = |id| format!("id: {id}\ndata: {text}\n\n");
+        let (one, two) = (event(1), event(2));
+        let head = "HTTP/1.1 200 OK\r\n";
+        let answers = [
+            format!("{head}Connection: close\r\n\r\n{one}{two}{two}{one}"),
+            format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{one}\r\n0\r\n\r\n", one.len()),
+            format!("{head}\r\ndata: [{text},{text},{text}]\n\nevent: control\ndata: {{}}\n\n"),
+        ];
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let server = std::thread::spawn(move || answer(&listener, answers));
+        let subscription = Subscription { address, request: b"GET / HTTP/1.1\r\n\r\n".to_vec(), ready_event: None };
+        let crowd = Crowd::open(&subscription, 3, Readers { threads: 1, rest_us: 0 })?;
+        assert!(crowd.wait_for(6, Duration::from_secs(10)), "{} of 6 events", crowd.received().events());
+        let tally = crowd.finish()?;
+        assert_eq!((tally.by_stream, tally.received, tally.repeated), (vec![2, 1, 3], 6, 2));
+        assert_eq!(tally.latency_us.len(), 6);
+        server.join().expect("the server")
+    }
 }

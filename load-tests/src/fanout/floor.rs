@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
-    crowd::{Crowd, Subscription},
+    crowd::{Crowd, Readers, Subscription},
     load::{Load, Spent},
     print,
     publisher::Published,
@@ -44,12 +44,12 @@ pub struct Options {
     /// Seconds for each of the figures.
     #[arg(long, default_value_t = 5)]
     pub seconds: u64,
-    /// Bytes of an event's data; `fanout` says how many ours has.
-    #[arg(long, default_value_t = 900)]
+    /// Bytes of an event's data; ours of `fanout` have about so many.
+    #[arg(long, default_value_t = 570)]
     pub bytes: usize,
-    /// Threads that read.
-    #[arg(long, default_value_t = 2)]
-    pub readers: usize,
+    /// Who reads.
+    #[command(flatten)]
+    pub readers: Readers,
     /// End with one line of JSON.
     #[arg(long)]
     pub json: bool,

@@ -24,6 +24,9 @@ pub(super) struct Idle {
     pub(super) bytes_per_stream: f64,
     /// The same when the crowd came for the first time, if `--warm` had it come twice.
     pub(super) cold_bytes_per_stream: Option<f64>,
+    /// Above the server's memory before the first crowd: what an allocator had kept from that
+    /// one and uses again is in here, and not in `bytes_per_stream`.
+    pub(super) above_start_bytes_per_stream: f64,
     /// What of it was still taken after all streams had closed.
     pub(super) left_bytes_per_stream: f64,
     /// The server's memory then, above what it was before, in percent of that.
@@ -45,13 +48,20 @@ pub(super) struct Idle {
 pub(super) async fn idle(options: &Options, system: &System) -> Result<Idle> {
     let cold = if options.warm { Some(open_and_close(options, system, 0).await?) } else { None };
     let measured = open_and_close(options, system, options.idle).await?;
-    Ok(Idle { cold_bytes_per_stream: cold.map(|cold| cold.bytes_per_stream), ..measured })
+    let Some(cold) = cold else { return Ok(measured) };
+    let kept = measured.memory_before_bytes as f64 - cold.memory_before_bytes as f64;
+    Ok(Idle {
+        cold_bytes_per_stream: Some(cold.bytes_per_stream),
+        above_start_bytes_per_stream: measured.bytes_per_stream + kept / options.streams() as f64,
+        ..measured
+    })
 }
 
 async fn open_and_close(options: &Options, system: &System, idle_s: u64) -> Result<Idle> {
     let streams = options.streams() as f64;
-    let files = process::open_files(system.pid)?;
     let before = settled_bytes(system.pid).await?;
+    // Not sooner: nginx accepts connections while its workers still open their files.
+    let files = process::open_files(system.pid)?;
     let opening = Instant::now();
     let crowd = Crowd::open_all(system.subscription.clone(), options.streams(), options.readers).await?;
     let open_s = opening.elapsed().as_secs_f64();
@@ -65,9 +75,11 @@ async fn open_and_close(options: &Options, system: &System, idle_s: u64) -> Resu
     let closed_in_time = system.closed(files).await?;
     let after = settled_bytes(system.pid).await?;
     let left = after as f64 - before as f64;
+    let bytes_per_stream = (open as f64 - before as f64) / streams;
     Ok(Idle {
-        bytes_per_stream: (open as f64 - before as f64) / streams,
+        bytes_per_stream,
         cold_bytes_per_stream: None,
+        above_start_bytes_per_stream: bytes_per_stream,
         left_bytes_per_stream: left / streams,
         memory_left_percent: left / before as f64 * 100.0,
         memory_before_bytes: before,

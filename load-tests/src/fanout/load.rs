@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     Options,
     crowd::{Crowd, Tally},
-    publisher::{Published, Schedule, publish},
+    publisher::{InFlight, Pace, Published, Schedule, publish},
     system::System,
 };
 use crate::process::{self, Cpu};
@@ -108,15 +108,18 @@ impl Load {
 
 /// Opens the streams, publishes, and waits for the last arrival.
 pub(super) async fn load(options: &Options, system: &System, rate: Option<f64>) -> Result<Load> {
-    let crowd = Crowd::open_all(system.subscription.clone(), options.streams(), options.readers).await?;
+    let streams = options.streams();
+    let crowd = Crowd::open_all(system.subscription.clone(), streams, options.readers).await?;
     tokio::time::sleep(SETTLE).await;
 
     let before = Spent::so_far(system.pid, system.postgres_pid)?;
     let begin = Instant::now();
     let period = Duration::from_secs(options.seconds);
-    let schedule = Schedule { rate, period, publishers: options.publishers };
+    let in_flight = || InFlight { most: options.in_flight, streams: streams as u64, received: crowd.received() };
+    let pace = rate.map_or_else(|| Pace::Delivery(in_flight()), Pace::Rate);
+    let schedule = Schedule { pace, period, publishers: options.publishers };
     let published = publish(&system.publication, schedule).await?;
-    let expected = published.accepted * options.streams() as u64;
+    let expected = published.accepted * streams as u64;
     let crowd = tokio::task::spawn_blocking(move || {
         crowd.wait_for(expected, DRAIN);
         crowd
@@ -125,4 +128,19 @@ pub(super) async fn load(options: &Options, system: &System, rate: Option<f64>) 
     let took = begin.elapsed();
     let spent = Spent::so_far(system.pid, system.postgres_pid)?.since(&before);
     Ok(Load::of(rate, published, &crowd.finish()?, &spent, took))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_got_an_event_twice_does_not_hide_one_that_got_it_not() -> Result<()> {
+        let spent = Spent { server: Cpu::default(), postgres: None, client: Cpu::default() };
+        let published = Published { accepted: 2, took: Duration::from_secs(1) };
+        let tally = Tally { received: 6, by_stream: vec![2, 1, 3], ..Tally::new()? };
+        let load = Load::of(None, published, &tally, &spent, Duration::from_secs(1));
+        assert_eq!((load.lost, load.repeated), (1, 1));
+        Ok(())
+    }
 }

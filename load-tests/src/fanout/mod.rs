@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::{
+    crowd::Readers,
     floor::Ceiling,
     idle::{Idle, idle},
     load::{Load, load},
@@ -46,9 +47,13 @@ pub struct Options {
     /// Several rates, one row for each: latency against load.
     #[arg(long, value_delimiter = ',', conflicts_with = "saturate")]
     rates: Vec<f64>,
-    /// Publish as fast as the server answers.
+    /// Publish as fast as the server answers and delivers.
     #[arg(long)]
     saturate: bool,
+    /// With --saturate: events that may be on their way at once, not yet with all streams. Many let
+    /// a server write several in one go, and each waits longer.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..))]
+    in_flight: u64,
     /// Connections that publish, each one event at a time. As fast as it goes, latency grows with
     /// their number; at a rate they must be enough to keep it.
     #[arg(long, default_value_t = 8)]
@@ -71,9 +76,8 @@ pub struct Options {
     /// Bytes of the text inside our events; a peer's messages are as long as our whole events.
     #[arg(long, default_value_t = 40)]
     bytes: usize,
-    /// Threads that read the streams.
-    #[arg(long, default_value_t = 2)]
-    readers: usize,
+    #[command(flatten)]
+    readers: Readers,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
@@ -128,13 +132,17 @@ pub async fn run(options: Options) -> Result<()> {
 
     for peer in Peer::chosen(&options.peer) {
         let (name, key) = (peer.name(), peer.key());
-        systems.push(match peer.start(scratch.path(), bytes).await? {
-            Ok(running) => measure(&options, name, key, &running.system).await?,
-            Err(reason) => {
-                report::note(format_args!("{name} was not measured: {reason}"));
-                Measured { name, key, idle: None, loads: Vec::new(), missing: Some(reason) }
+        let measured = match peer.start(scratch.path(), bytes).await? {
+            // A peer that breaks down under the load does not take the others' figures with it.
+            Ok(running) => {
+                measure(&options, name, key, &running.system).await.map_err(|error| format!("it failed: {error:#}"))
             }
-        });
+            Err(reason) => Err(reason),
+        };
+        systems.push(measured.unwrap_or_else(|reason| {
+            report::note(format_args!("{name} was not measured: {reason}"));
+            Measured { name, key, idle: None, loads: Vec::new(), missing: Some(reason) }
+        }));
     }
 
     let Options { seconds, readers, json, .. } = options;
@@ -174,6 +182,7 @@ fn line(options: &Options, systems: &[Measured], ceiling: &Ceiling) -> Result<Ma
     line.insert("ours_to_floor".into(), serde_json::to_value(print::ratio(systems))?);
     line.insert("streams".into(), options.streams().into());
     line.insert("publishers".into(), options.publishers.into());
+    line.insert("in_flight".into(), options.saturate.then_some(options.in_flight).into());
     if let Value::Object(figures) = serde_json::to_value(ceiling.figures())? {
         line.extend(figures);
     }

@@ -77,7 +77,15 @@ pub(super) fn run(options: &Options, systems: &[Measured], ceiling: &Ceiling) {
 
     let mut table = Table::new(
         format!("{streams} idle streams"),
-        ["", "bytes a stream", "the first time", "left when closed", "% of before", "% of a core for 1,000"],
+        [
+            "",
+            "bytes a stream",
+            "the first time",
+            "above the start",
+            "left when closed",
+            "% of before",
+            "% of a core for 1,000",
+        ],
     );
     for system in systems {
         if let Some(idle) = &system.idle {
@@ -113,6 +121,7 @@ fn idle_row(table: &mut Table, name: &str, idle: &Idle) {
         name.to_owned(),
         thousands(idle.bytes_per_stream),
         or_dash(idle.cold_bytes_per_stream.map(thousands)),
+        thousands(idle.above_start_bytes_per_stream),
         thousands(idle.left_bytes_per_stream),
         format!("{:.1}", idle.memory_left_percent),
         or_dash(idle.idle_cpu_percent_per_1000.map(|percent| format!("{percent:.2}"))),

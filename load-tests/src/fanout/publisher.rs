@@ -10,10 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
-use super::stamp;
+use super::{crowd::Received, stamp};
 use crate::{
     clock,
     http::{Connection, Request},
@@ -34,16 +34,51 @@ pub struct Publication {
     pub text_bytes: usize,
 }
 
+/// How long a publisher rests that has to wait for streams to catch up.
+const CATCH_UP: Duration = Duration::from_millis(1);
+
 /// How often to publish, and how long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
-    /// Events per second; `None` is as fast as the server answers.
-    pub rate: Option<f64>,
+    /// How the pace is set.
+    pub pace: Pace,
     /// For how long.
     pub period: Duration,
     /// Connections that publish, each one event at a time. With one, a single slow answer
     /// would hold the next event back and hide its own delay.
     pub publishers: usize,
+}
+
+/// What sets the pace.
+#[derive(Clone, Debug)]
+pub enum Pace {
+    /// Events per second.
+    Rate(f64),
+    /// The slower one of server and readers.
+    Delivery(InFlight),
+}
+
+/// How many events may be on their way to the streams.
+///
+/// Some servers accept events many times faster than they deliver them. Without a bound,
+/// one would measure how they fall apart with gigabytes in arrears.
+#[derive(Clone, Debug)]
+pub struct InFlight {
+    /// Events accepted or sent, that not all streams have.
+    pub most: u64,
+    /// Number of streams.
+    pub streams: u64,
+    /// What they have.
+    pub received: Received,
+}
+
+impl InFlight {
+    /// Waits until the event of that number may go, but not longer than until `end`.
+    async fn room(&self, number: u64, end: Instant) {
+        while number >= self.received.events() / self.streams.max(1) + self.most && Instant::now() < end {
+            sleep(CATCH_UP).await;
+        }
+    }
 }
 
 /// What came of it.
@@ -66,7 +101,7 @@ pub async fn publish(publication: &Publication, schedule: Schedule) -> Result<Pu
     }
     let next = Arc::new(AtomicU64::new(0));
     let begin = Instant::now();
-    let publish = |publisher: Publisher| tokio::spawn(publisher.run(begin, schedule, next.clone()));
+    let publish = |publisher: Publisher| tokio::spawn(publisher.run(begin, schedule.clone(), next.clone()));
     let publishers: Vec<_> = publishers.into_iter().map(publish).collect();
     let mut accepted = 0;
     for publisher in publishers {
@@ -95,15 +130,13 @@ impl Publisher {
         let mut accepted = 0;
         let end = begin + schedule.period;
         loop {
-            let due = schedule.rate.map(|rate| {
-                let number = next.fetch_add(1, Relaxed);
-                begin + Duration::from_secs_f64(number as f64 / rate)
-            });
-            if due.unwrap_or(begin).max(Instant::now()) >= end {
-                return Ok(accepted);
+            let number = next.fetch_add(1, Relaxed);
+            match &schedule.pace {
+                Pace::Rate(rate) => sleep_until(end.min(begin + Duration::from_secs_f64(number as f64 / rate))).await,
+                Pace::Delivery(in_flight) => in_flight.room(number, end).await,
             }
-            if let Some(due) = due {
-                sleep_until(due).await;
+            if Instant::now() >= end {
+                return Ok(accepted);
             }
             self.post(clock::now_ns()).await?;
             accepted += 1;

@@ -10,6 +10,9 @@ const MARK: &[u8] = b"sent=";
 /// that all events have the same size.
 const DIGITS: usize = 19;
 
+/// Length of a stamp in bytes.
+pub const BYTES: usize = MARK.len() + DIGITS;
+
 static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
 
 /// A text of at least `bytes` bytes that says that it was sent at that monotonic nanosecond.
@@ -18,7 +21,7 @@ pub fn text(sent_ns: u64, bytes: usize) -> String {
     while text.len() < bytes {
         text.push_str("the quick brown fox jumps over the lazy dog ");
     }
-    text.truncate(bytes.max(MARK.len() + DIGITS));
+    text.truncate(bytes.max(BYTES));
     text
 }
 
