@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use load_tests::{append, fanout, roundtrip, serve};
+use load_tests::{append, fanout, roundtrip, serve, storm};
 
 /// Scenarios that measure Signalbox, and the designs and servers to compare it with.
 #[derive(Parser)]
@@ -14,6 +14,8 @@ enum Scenario {
     Fanout(fanout::Options),
     /// Commands in, events out, faults in between, and every promise checked.
     Roundtrip(roundtrip::Options),
+    /// The server killed under thousands of streams, which all come back.
+    Storm(storm::Options),
     /// What the readers of `fanout` can take at most.
     ClientCeiling(fanout::ceiling::Options),
     /// The server, as a process of its own.
@@ -30,6 +32,7 @@ async fn main() -> Result<()> {
         Scenario::Append(options) => append::run(options).await,
         Scenario::Fanout(options) => fanout::run(options).await,
         Scenario::Roundtrip(options) => roundtrip::run(options).await,
+        Scenario::Storm(options) => storm::run(options).await,
         Scenario::Serve(options) => serve::run(options).await,
         Scenario::ClientCeiling(options) => fanout::ceiling::run(options),
         Scenario::CeilingWriter { streams, frames, bytes } => fanout::ceiling::write(streams, frames, bytes),

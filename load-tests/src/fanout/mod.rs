@@ -5,11 +5,11 @@
 //! The peer gets messages of the same size and keeps them in memory.
 
 pub mod ceiling;
-mod crowd;
+pub(crate) mod crowd;
 mod nchan;
 mod ours;
 mod publisher;
-mod stamp;
+pub(crate) mod stamp;
 
 use std::time::{Duration, Instant};
 
