@@ -33,6 +33,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// answer without a change, 5 s, and than PostgreSQL takes to show what it counted.
 const SETTLE: Duration = Duration::from_secs(6);
 
+/// Between the last answer and the change: no answer so old may be shown once the change is known, and none
+/// so young is too old by itself.
+const KEPT: Duration = Duration::from_secs(2);
+
 /// Statements that are shown.
 const SHOWN: usize = 5;
 
@@ -127,6 +131,7 @@ async fn herd(stage: &Stage, connection: &mut Connection, users: usize) -> Resul
 
     // A kept answer, a change, and all at once.
     connection.send(get(&stage.token)).await?;
+    sleep(KEPT).await;
     let before = stage.queries.count().await?;
     let changed = change(stage, connection).await?;
     barrier.wait().await;
