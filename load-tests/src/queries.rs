@@ -121,6 +121,12 @@ pub fn without(statements: &[Statement], others: &[Statement]) -> Vec<Statement>
     statements.iter().filter(|statement| !known(statement)).cloned().collect()
 }
 
+/// What is more, statement by statement, than `share` times another list.
+pub fn beyond(statements: &[Statement], others: &[Statement], share: f64) -> f64 {
+    let known = |id| others.iter().find(|other| other.id == id).map_or(0, |other| other.calls) as f64;
+    statements.iter().map(|statement| (statement.calls as f64 - share * known(statement.id)).max(0.0)).sum()
+}
+
 /// The first characters without comments and line ends.
 fn brief(query: String) -> String {
     let code = query.lines().filter(|line| !line.trim_start().starts_with("--"));
@@ -146,6 +152,8 @@ mod tests {
         );
         assert_eq!(total(&between), 5);
         assert_eq!(total(&without(&between, &counted(&[(3, 9)]).0)), 1);
+        // Fewer calls of one statement make up for no more of another.
+        assert_eq!(beyond(&between, &counted(&[(1, 8), (3, 2)]).0, 0.5), 3.0);
     }
 
     #[test]

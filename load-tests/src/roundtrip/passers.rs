@@ -21,8 +21,8 @@ use super::Shared;
 /// How long a passer-by reads, at most; the time itself is random.
 const READS_MS: u64 = 10_000;
 
-/// How long one that takes nothing stays, unless the server closes its stream before.
-const STAYS: Duration = Duration::from_secs(60);
+/// How long one that takes nothing stays: it would not notice that the server closed its stream.
+const STAYS: Duration = Duration::from_secs(40);
 
 /// Between two visits, at most.
 const AWAY_MS: u64 = 1_000;
