@@ -7,9 +7,15 @@
 //!   delay       one event to one stream                                  -> milliseconds after the answer
 //! roundtrip   writers, readers and a nemesis                             -> violations, of which none
 //!   history     the checker: what was seen against what the log holds
+//! storm       all streams at once, after the server was killed           -> seconds until current
+//! slow        readers that stop reading                                 -> p99 of the others, bytes each
+//! herd        many users ask for the same statistics                    -> queries, of which one
+//! polling     a panel that polls, and the same panel on streams         -> requests, queries, age of news
+//! soak        coming and going for long, with faults                    -> violations, slope of the memory
 //! ```
 //!
-//! They stand on: `server` (Signalbox as a child process; `serve` is what runs in the child),
+//! They stand on: `stage` (a database that counts, a server, incidents), `changes` (a publisher
+//! that outlasts a crash), `queries` (what PostgreSQL counted), `server` (Signalbox as a child process; `serve` is what runs in the child),
 //! `http` and `sse` (clients that cost little), `process` (CPU and memory), `clock` (one for
 //! all processes), `scratch` (a directory for a run), `report` (the only module that prints).
 //!
@@ -17,14 +23,21 @@
 //! itself, leaves other PostgreSQL clusters alone and ends within minutes.
 
 pub mod append;
+pub mod changes;
 pub mod clock;
 pub mod fanout;
+pub mod herd;
 pub mod history;
 pub mod http;
+pub mod polling;
 pub mod process;
+pub mod queries;
 pub mod report;
 pub mod roundtrip;
 pub mod scratch;
 pub mod serve;
 pub mod server;
+pub mod slow;
 pub mod sse;
+pub mod stage;
+pub mod storm;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use load_tests::{append, fanout, roundtrip, serve};
+use load_tests::{append, fanout, herd, polling, roundtrip, serve, slow, storm};
 
 /// Scenarios that measure Signalbox, and the designs and servers to compare it with.
 #[derive(Parser)]
@@ -19,6 +19,16 @@ enum Scenario {
     Floor(fanout::floor::Options),
     /// One event at a time to one stream.
     Delay(fanout::delay::Options),
+    /// The server killed under thousands of streams, which all come back.
+    Storm(storm::Options),
+    /// Readers that stop reading, and what the others feel of it.
+    Slow(slow::Options),
+    /// Many users who ask for the same statistics in the same moment.
+    Herd(herd::Options),
+    /// A panel that polls, and the same panel on streams.
+    Polling(polling::Options),
+    /// Coming and going for long, with faults; memory must stay.
+    Soak(roundtrip::soak::Options),
     /// The server, as a process of its own.
     #[command(hide = true)]
     Serve(serve::Options),
@@ -33,6 +43,11 @@ async fn main() -> Result<()> {
         Scenario::Append(options) => append::run(options).await,
         Scenario::Fanout(options) => fanout::run(options).await,
         Scenario::Roundtrip(options) => roundtrip::run(options).await,
+        Scenario::Storm(options) => storm::run(options).await,
+        Scenario::Slow(options) => slow::run(options).await,
+        Scenario::Herd(options) => herd::run(options).await,
+        Scenario::Polling(options) => polling::run(options).await,
+        Scenario::Soak(options) => roundtrip::soak::run(options).await,
         Scenario::Serve(options) => serve::run(options).await,
         Scenario::Floor(options) => fanout::floor::run(options).await,
         Scenario::Delay(options) => fanout::delay::run(options).await,

@@ -44,6 +44,16 @@ impl Server {
     ///
     /// Its log goes to the end of `log`, or to this process's standard error.
     pub async fn start(database_url: &str, listen: SocketAddr, log: Option<&Path>) -> Result<Server> {
+        Server::start_with(database_url, listen, log, &[]).await
+    }
+
+    /// The same with settings of its own; they win over those of all load tests.
+    pub async fn start_with(
+        database_url: &str,
+        listen: SocketAddr,
+        log: Option<&Path>,
+        settings: &[(&str, String)],
+    ) -> Result<Server> {
         let log = match log {
             Some(path) => Stdio::from(File::options().create(true).append(true).open(path)?),
             None => Stdio::inherit(),
@@ -60,6 +70,7 @@ impl Server {
             .env("SIGNALBOX_STREAM_OPENS_PER_S", "0")
             .env("SIGNALBOX_REQUESTS_PER_S", "0")
             .env("SIGNALBOX_LOG", "warn")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -18,6 +18,8 @@ pub struct Frame<'a> {
     pub event: &'a [u8],
     /// `data:`; the last line when there are several, which the measured servers never send.
     pub data: &'a [u8],
+    /// `retry:`, empty when the frame has none.
+    pub retry: &'a [u8],
 }
 
 impl<'a> Frame<'a> {
@@ -52,7 +54,8 @@ impl<'a> Frame<'a> {
             b"id" => self.id = value,
             b"event" => self.event = value,
             b"data" => self.data = value,
-            // The name of a comment is empty; `retry` moves no cursor.
+            b"retry" => self.retry = value,
+            // The name of a comment is empty.
             _ => {}
         }
     }

@@ -5,7 +5,7 @@
 //! The peers get messages of the same size and keep them in memory. Below them all stands
 //! the `floor`, a bare loop that only writes.
 
-mod crowd;
+pub(crate) mod crowd;
 pub mod delay;
 pub mod floor;
 mod idle;
@@ -14,7 +14,7 @@ mod ours;
 mod peers;
 mod print;
 mod publisher;
-mod stamp;
+pub(crate) mod stamp;
 mod system;
 
 use anyhow::Result;

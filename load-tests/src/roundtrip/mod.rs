@@ -8,8 +8,10 @@
 
 mod log;
 mod nemesis;
+mod passers;
 mod reader;
 mod servers;
+pub mod soak;
 mod writer;
 
 use std::{
@@ -64,6 +66,9 @@ pub struct Options {
     /// What goes wrong meanwhile.
     #[arg(long, value_enum, default_value = "none")]
     nemesis: Nemesis,
+    /// What a writer waits between two commands, in ms.
+    #[arg(long, default_value_t = 0)]
+    pause_ms: u64,
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
@@ -74,6 +79,8 @@ pub struct Options {
 struct Shared {
     servers: Servers,
     token: String,
+    /// Between two commands of a writer.
+    pause: Duration,
     /// Writers stop beginning commands.
     written: AtomicBool,
     /// Readers stop dropping their connections.
@@ -118,23 +125,7 @@ struct Figures {
 /// When a promise was broken, so that the exit code says so.
 pub async fn run(options: Options) -> Result<()> {
     let scratch = Scratch::new("roundtrip")?;
-    let private =
-        Private { directory: scratch.path().join("postgres"), binaries: None, durable: true, settings: Vec::new() };
-    let cluster = tokio::task::spawn_blocking(move || Cluster::start(&private)).await??;
-    let url = cluster.url("postgres", SUPERUSER);
-    let cluster = Arc::new(Mutex::new(cluster));
-
-    let servers = Servers::start(options.processes, &url, scratch.path()).await?;
-    let shared = Arc::new(Shared {
-        token: sign_in(servers.address(0)).await?,
-        servers,
-        written: AtomicBool::new(false),
-        settle: AtomicBool::new(false),
-        read: AtomicBool::new(false),
-        faults: AtomicU64::new(0),
-        positions: (0..options.readers).map(|_| AtomicU64::new(0)).collect(),
-    });
-
+    let (cluster, url, shared) = set_up(&options, &scratch, Vec::new()).await?;
     let (history, figures, findings) = observe(&options, &shared, &cluster, &url).await?;
     let figures = conclude(&history, figures, findings)?;
     if options.json {
@@ -144,6 +135,30 @@ pub async fn run(options: Options) -> Result<()> {
         bail!("{} violations", figures.violations);
     }
     Ok(())
+}
+
+/// Starts PostgreSQL and the processes; `settings` are theirs.
+async fn set_up(
+    options: &Options,
+    scratch: &Scratch,
+    settings: Vec<(&'static str, String)>,
+) -> Result<(Arc<Mutex<Cluster>>, String, Arc<Shared>)> {
+    let private =
+        Private { directory: scratch.path().join("postgres"), binaries: None, durable: true, settings: Vec::new() };
+    let cluster = tokio::task::spawn_blocking(move || Cluster::start(&private)).await??;
+    let url = cluster.url("postgres", SUPERUSER);
+    let servers = Servers::start(options.processes, &url, scratch.path(), settings).await?;
+    let shared = Arc::new(Shared {
+        token: sign_in(servers.address(0)).await?,
+        pause: Duration::from_millis(options.pause_ms),
+        servers,
+        written: AtomicBool::new(false),
+        settle: AtomicBool::new(false),
+        read: AtomicBool::new(false),
+        faults: AtomicU64::new(0),
+        positions: (0..options.readers).map(|_| AtomicU64::new(0)).collect(),
+    });
+    Ok((Arc::new(Mutex::new(cluster)), url, shared))
 }
 
 /// Lets everybody work, heals, waits for the readers, and collects what each has seen.

@@ -49,8 +49,8 @@ impl Nemesis {
                 shared.faults.fetch_add(1, Relaxed);
                 Ok(())
             }
-            Nemesis::KillListener => kill_backends(&url, &shared, "signalbox-tail%").await,
-            Nemesis::KillAppender => kill_backends(&url, &shared, "signalbox-append%").await,
+            Nemesis::KillListener => kill_backends(&url, &shared, "signalbox-tail%", BACKEND_PAUSE).await,
+            Nemesis::KillAppender => kill_backends(&url, &shared, "signalbox-append%", BACKEND_PAUSE).await,
             Nemesis::KillPostgres => loop {
                 sleep(PROCESS_PAUSE).await;
                 kill_postgres(cluster.clone()).await?;
@@ -75,14 +75,14 @@ pub(super) async fn heal(cluster: Arc<Mutex<Cluster>>, shared: &Shared) -> Resul
     shared.servers.start_missing().await
 }
 
-/// Ends all backends of that name, without end.
-async fn kill_backends(url: &str, shared: &Shared, name: &str) -> Result<()> {
+/// Ends all backends of that name, again after each pause, without end.
+pub(super) async fn kill_backends(url: &str, shared: &Shared, name: &str, pause: Duration) -> Result<()> {
     let client = connect(url).await?;
     loop {
         let sql = "select pg_terminate_backend(pid) from pg_stat_activity where application_name like $1";
         let killed = client.execute(sql, &[&name]).await?;
         shared.faults.fetch_add(killed, Relaxed);
-        sleep(BACKEND_PAUSE).await;
+        sleep(pause).await;
     }
 }
 

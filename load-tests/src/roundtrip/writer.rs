@@ -71,6 +71,7 @@ impl Writer {
             let path = format!("/api/v1/incidents/{incident}/comments");
             for _ in 0..rand::random_range(0..=COMMENTS) {
                 if !self.shared.written.load(Relaxed) {
+                    sleep(self.shared.pause).await;
                     self.append(&path, "incident.commented").await;
                 }
             }

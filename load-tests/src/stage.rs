@@ -1,0 +1,108 @@
+//! What a scenario plays on: a PostgreSQL that counts its statements, a server, a signed-in user, incidents.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use signalbox::postgres::private::{Cluster, Options, SUPERUSER};
+use uuid::Uuid;
+
+use crate::{
+    http::{Connection, Request},
+    queries::{Queries, start_counting},
+    scratch::Scratch,
+    server::{ANY_PORT, Server, sign_in},
+};
+
+/// All of it, until it is dropped.
+#[derive(Debug)]
+pub struct Stage {
+    // Dropped in this order: the server before its database, the files last.
+    server: Option<Server>,
+    /// Where the server listens, also after a restart.
+    pub address: SocketAddr,
+    /// Of the user `admin`, good for longer than a run.
+    pub token: String,
+    /// Of the database.
+    pub queries: Queries,
+    settings: Vec<(&'static str, String)>,
+    cluster: Cluster,
+    _scratch: Scratch,
+}
+
+/// A server that was killed and is there again.
+#[derive(Clone, Copy, Debug)]
+pub struct Restart {
+    /// When it was killed.
+    pub killed: Instant,
+    /// From the start of the new process until it listens.
+    pub start: Duration,
+}
+
+impl Stage {
+    /// Starts everything; `settings` are the server's, by the names of their environment variables.
+    pub async fn set(name: &str, settings: Vec<(&'static str, String)>) -> Result<Stage> {
+        let scratch = Scratch::new(name)?;
+        let options =
+            Options { directory: scratch.path().join("postgres"), binaries: None, durable: true, settings: Vec::new() };
+        let cluster = tokio::task::spawn_blocking(move || start_counting(&options)).await??;
+        let server = Server::start_with(&cluster.url("postgres", SUPERUSER), ANY_PORT, None, &settings).await?;
+        let address = server.address();
+        let token = sign_in(address).await?;
+        let queries = Queries::of(&cluster).await?;
+        Ok(Stage { server: Some(server), address, token, queries, settings, cluster, _scratch: scratch })
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> Result<u32> {
+        self.server.as_ref().context("a server")?.pid()
+    }
+
+    /// Kills the server without warning and starts it again at its address.
+    pub async fn restart(&mut self) -> Result<Restart> {
+        let killed = Instant::now();
+        if let Some(server) = self.server.take() {
+            server.kill().await?;
+        }
+        let starting = Instant::now();
+        let url = self.cluster.url("postgres", SUPERUSER);
+        self.server = Some(Server::start_with(&url, self.address, None, &self.settings).await?);
+        Ok(Restart { killed, start: starting.elapsed() })
+    }
+
+    /// The request that opens a stream, up to its last header; an empty line is missing.
+    pub fn stream_request(&self) -> String {
+        let Stage { address, token, .. } = self;
+        format!(
+            "GET /api/v1/events/stream HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\
+             Authorization: Bearer {token}\r\n"
+        )
+    }
+
+    /// Reports so many incidents, over one connection.
+    pub async fn report_incidents(&self, number: usize) -> Result<Vec<Uuid>> {
+        #[derive(Deserialize)]
+        struct Incident {
+            id: Uuid,
+        }
+        let mut connection = Connection::open(self.address).await?;
+        let mut incidents = Vec::new();
+        for index in 0..number {
+            let severity = index % 5;
+            let body = format!(r#"{{"title":"Load {index}","severity":"P{severity}"}}"#);
+            let request = Request {
+                method: "POST",
+                path: "/api/v1/incidents",
+                bearer: Some(&self.token),
+                idempotency_key: None,
+                body: body.as_bytes(),
+            };
+            let incident: Incident = connection.send(request).await?.json().context("report an incident")?;
+            incidents.push(incident.id);
+        }
+        Ok(incidents)
+    }
+}
