@@ -23,7 +23,7 @@ use crate::hub::{Bounds, Hub, Places};
 use crate::log::{Appender, Cause, Command, EventType, NewEvent, Registry, Tail, Tailed, Write, read};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
-use crate::projections::Accounts;
+use crate::projections::{Accounts, SingleFlight, incident_statistics};
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
@@ -164,6 +164,7 @@ impl Server {
             places,
             accounts,
             registry,
+            incident_statistics: SingleFlight::new(head, incident_statistics::CHANGED_BY),
             in_flight: InFlight::default(),
             listening,
             stop,
@@ -209,7 +210,8 @@ impl Server {
     }
 }
 
-/// The tail's events: first to the accounts, so that rights are those of now, then to the streams.
+/// The tail's events: first to the accounts, so that rights are those of now, then to what is derived, so
+/// that whoever asks because of an event is told what is behind it, then to the streams.
 async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
     loop {
         let tailed = tokio::select! {
@@ -219,10 +221,12 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
         match tailed {
             Ok(Tailed::Events(events)) => {
                 app.accounts.apply(&events);
+                app.incident_statistics.notice(&events);
                 app.hub.publish(events);
             }
             Ok(Tailed::Rewritten(head)) => {
                 app.accounts.load(&app.database).await?;
+                app.incident_statistics.rewrite(head);
                 app.hub.rewrite(head);
             }
             Err(hole) => {

@@ -5,6 +5,7 @@ mod harness;
 
 mod append;
 mod bad_input;
+mod compress;
 mod demo;
 mod documents;
 mod doors;
@@ -16,5 +17,7 @@ mod private_postgres;
 mod process;
 mod rebuild;
 mod sign_in;
+mod single_flight;
+mod statistics;
 mod stream;
 mod structure;

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use poem::http::{HeaderName, StatusCode, header};
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry};
@@ -12,11 +12,14 @@ use serde_json::value::RawValue;
 
 use super::problem::Problem;
 use crate::log::{Head, hex, sha256};
+use crate::projections::Source;
 
 /// The position in the log that an answer is true as of.
 pub const SEQ: HeaderName = HeaderName::from_static("signalbox-seq");
 /// The history that position belongs to.
 pub const EPOCH: HeaderName = HeaderName::from_static("signalbox-epoch");
+/// Whether the answer cost a query.
+const CACHE: HeaderName = HeaderName::from_static("signalbox-cache");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The answer to a command: the resource as it is now.
@@ -164,6 +167,47 @@ impl<T: ToJSON + Send> ApiResponse for Shown<T> {
         };
         let unchanged = MetaResponse { content: vec![], ..response::<T>(304, "As you know it.", headers()) };
         MetaResponses { responses: vec![response::<T>(200, "As it is now.", headers()), unchanged] }
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// An answer that many share. Browsers keep none of it without asking (`no-cache`): a question whose answer
+/// did not change costs a 304 and no query, and rights are looked at each time.
+pub struct Cached<T> {
+    shown: Shown<T>,
+    source: Source,
+}
+
+impl<T: ToJSON> Cached<T> {
+    /// An answer from this source.
+    pub fn new(shown: Shown<T>, source: Source) -> Cached<T> {
+        Cached { shown, source }
+    }
+}
+
+impl<T: ToJSON + Send> IntoResponse for Cached<T> {
+    fn into_response(self) -> Response {
+        let source = match self.source {
+            Source::Hit => "hit",
+            Source::Miss => "miss",
+            Source::Shared => "shared",
+        };
+        let mut response = self.shown.into_response();
+        response.headers_mut().insert(CACHE, HeaderValue::from_static(source));
+        response
+    }
+}
+
+impl<T: ToJSON + Send> ApiResponse for Cached<T> {
+    fn meta() -> MetaResponses {
+        let mut meta = Shown::<T>::meta();
+        let about =
+            "`hit`: from memory; `miss`: by a query of its own; `shared`: by a query that another caller began.";
+        meta.responses.iter_mut().for_each(|response| response.headers.push(described("Signalbox-Cache", about)));
+        meta
     }
 
     fn register(registry: &mut Registry) {

@@ -11,7 +11,8 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
     document["info"]["description"] = json!(
         "One PostgreSQL log; every screen hears of a change in milliseconds and misses none. \
-         Errors are RFC 9457 problems. Commands take `Idempotency-Key` and `If-Match`."
+         Errors are RFC 9457 problems. Commands take `Idempotency-Key` and `If-Match`. \
+         Answers of 1 KiB and more come in gzip to whoever sends `Accept-Encoding: gzip`; bodies of requests come plain."
     );
     document["info"]["license"] = json!({ "name": "Apache-2.0" });
     for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
@@ -103,7 +104,7 @@ fn complete(method: &str, operation: &mut Value) {
         headers.push(header_parameter(
             "If-Match",
             "The ETag of what you saw; if it has changed since, nothing happens (412).",
-            json!({ "type": "string", "pattern": "^\"[0-9]{1,18}\"$" }),
+            json!({ "type": "string", "pattern": "^\"[0-9]{1,18}(-gzip)?\"$" }),
         ));
     }
     match operation["parameters"].as_array_mut() {

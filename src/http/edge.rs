@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::compress::{Wish, refuse_encoded};
 use super::limits::Standing;
 use super::problem::{Problem, from_error};
 
@@ -64,6 +65,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         let request_id = Uuid::now_v7().simple().to_string();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let standing = Standing::default();
+        let wish = Wish::of(request.headers_mut());
         let answer = match prepare(&mut request, &request_id, &standing, &self.queries).await {
             Ok(()) => match timeout(ANSWER_WAIT, self.site.call(request)).await {
                 Ok(answer) => answer.map_err(from_error),
@@ -76,6 +78,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
             let allowed = self.queries.methods(&path).unwrap_or_else(|| "GET".to_owned());
             response.headers_mut().extend(HeaderValue::from_str(&allowed).ok().map(|value| (header::ALLOW, value)));
         }
+        let mut response = wish.grant(response).await;
         secure(&mut response, &request_id);
         standing.write(response.headers_mut());
         let (status, elapsed) = (response.status().as_u16(), started.elapsed());
@@ -93,6 +96,7 @@ async fn prepare(
     queries: &Queries,
 ) -> Result<(), Problem> {
     queries.check(request)?;
+    refuse_encoded(request.headers())?;
     let body = match timeout(BODY_WAIT, request.take_body().into_bytes_limit(BODY_BYTES)).await {
         Ok(Ok(body)) => body,
         Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => {

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod caller;
 mod command;
+mod compress;
 pub mod docs;
 mod edge;
 mod events;
@@ -37,7 +38,8 @@ use crate::domain::user::User;
 use crate::hub::{Hub, Places, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::postgres::Database;
-use crate::projections::{Account, Accounts};
+use crate::projections::incident_statistics::IncidentStatistics;
+use crate::projections::{Account, Accounts, SingleFlight};
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
@@ -59,6 +61,8 @@ pub struct App {
     pub limits: limits::Limits,
     /// Who may what.
     pub accounts: Arc<Accounts>,
+    /// Incidents in figures, by the hours of the window.
+    pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
     /// Which events there are.
     pub registry: Arc<Registry>,
     /// Access tokens.
@@ -111,7 +115,8 @@ impl App {
 
 /// Every documented operation.
 fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
-    let api = (sign_in::SignIn, incidents::Incidents, events::Events, stream::Streams, health::Health);
+    let api =
+        (sign_in::SignIn, incidents::Incidents, incidents::Statistics, events::Events, stream::Streams, health::Health);
     OpenApiService::new(api, "Signalbox", env!("CARGO_PKG_VERSION"))
 }
 

@@ -12,6 +12,7 @@ use poem_openapi::{ApiResponse, Object};
 use super::answer::described;
 use crate::log::AppendError;
 use crate::postgres::QueryError;
+use crate::projections::LoadFailed;
 
 /// Why a request failed, for programs and for people (RFC 9457).
 #[derive(Debug, Clone, Object)]
@@ -66,7 +67,7 @@ pub const STATUSES: [(u16, &str); 13] = [
     (410, "The cursor belongs to another history or to the future: load the state anew."),
     (412, "`If-Match` names an older version: `current_version` is the present one."),
     (413, "The body is larger than 256 KiB."),
-    (415, "The body is not JSON."),
+    (415, "The body is not JSON, or it is compressed."),
     (422, "The input is well-formed but not acceptable: `errors` says why."),
     (429, "Too many requests: come back after `Retry-After` seconds."),
     (503, "Not possible now: come back after `Retry-After` seconds."),
@@ -271,6 +272,12 @@ impl From<QueryError> for Problem {
         }
         tracing::warn!(%error, "query failed");
         Problem::unavailable("database_unavailable", "the database does not answer; nothing was changed", 1)
+    }
+}
+
+impl From<LoadFailed> for Problem {
+    fn from(_logged: LoadFailed) -> Problem {
+        Problem::unavailable("database_unavailable", "the database does not answer; it is asked again in a second", 1)
     }
 }
 

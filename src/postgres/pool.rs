@@ -32,6 +32,9 @@ pub enum QueryError {
     /// The query failed.
     #[error("{}", explain(.0))]
     Query(#[from] tokio_postgres::Error),
+    /// A row that is always there is not.
+    #[error("the database lacks a row that is always there")]
+    NoRow,
 }
 
 impl Database {
@@ -77,6 +80,14 @@ impl Database {
     /// [`QueryError`].
     pub async fn query_opt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, QueryError> {
         Ok(self.query(sql, parameters).await?.into_iter().next())
+    }
+
+    /// The one row of a statement that always has one.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn query_one(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row, QueryError> {
+        self.query_opt(sql, parameters).await?.ok_or(QueryError::NoRow)
     }
 
     async fn attempt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {

@@ -1,6 +1,7 @@
 //! Incidents: commands, lists and timelines.
 
 mod list;
+mod statistics;
 mod view;
 
 use poem::http::StatusCode;
@@ -22,6 +23,7 @@ use crate::hub::Filter;
 use crate::incidents;
 use crate::log::{Head, read};
 use list::{Order, page};
+pub use statistics::Statistics;
 use view::{
     Assignment, IncidentChanges, IncidentPage, IncidentView, MergeTarget, NewComment, NewIncident, Reason, StatusStep,
 };
