@@ -7,6 +7,7 @@ mod append;
 mod bad_input;
 mod demo;
 mod documents;
+mod faults;
 mod import;
 mod incidents;
 mod private_postgres;

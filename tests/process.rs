@@ -1,6 +1,7 @@
 //! The program itself: started, killed and started again.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,15 +13,19 @@ use serde_json::json;
 use crate::harness::{Client, PASSWORD, PATIENCE, execute, world};
 
 /// A folder of a test's own, removed at the end.
-struct Home(PathBuf);
+pub struct Home(PathBuf);
 
 impl Home {
-    fn new() -> Home {
+    pub fn new() -> Home {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("signalbox-process-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let home = Home(std::env::temp_dir().join(name));
         std::fs::create_dir_all(&home.0).unwrap();
         home
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -31,14 +36,14 @@ impl Drop for Home {
 }
 
 /// The program, ready to serve.
-struct Program {
+pub struct Program {
     child: Child,
     url: String,
     said: String,
 }
 
 impl Program {
-    fn start(directory: &Path, more: &[(&str, &str)]) -> Program {
+    pub fn start(directory: &Path, more: &[(&str, &str)]) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
         command
             .current_dir(directory)
@@ -59,8 +64,13 @@ impl Program {
         Program { child, url, said }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.url.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
     async fn admin(&self) -> Client {
