@@ -222,7 +222,15 @@ async fn log(owner: &Direct) -> Vec<Event> {
         let data: Value = serde_json::from_str(&data).unwrap();
         let key = (kind == "incident.created").then(|| data["title"].as_str().unwrap().to_owned());
         let request = Digest::of(key.as_deref().unwrap_or_default());
-        Event { seq, id, request, key, digest: digest(seq, &id.to_string(), &stream, version, kind, &data), stream, version }
+        Event {
+            seq,
+            id,
+            request,
+            key,
+            digest: digest(seq, &id.to_string(), &stream, version, kind, &data),
+            stream,
+            version,
+        }
     };
     rows.iter().map(event).collect()
 }

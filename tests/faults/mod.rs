@@ -2,11 +2,15 @@
 //!
 //! `make test` runs the short form. `make faults` sets `SIGNALBOX_FAULTS=long`: the same tests, more of it.
 
+mod abandoned;
 mod disk;
+mod handover;
+mod interleave;
 mod load;
 mod outage;
 mod pressure;
 mod restart;
+mod tail;
 
 /// The first where the suite is to be quick, the second where it has time.
 fn short_or_long<T>(short: T, long: T) -> T {

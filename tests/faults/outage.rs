@@ -70,7 +70,7 @@ async fn a_postmaster_that_is_halted_lets_sessions_work_and_new_ones_give_up_in_
     // Now new ones are needed, and nobody answers.
     kill_process(append, Signal::TERM).unwrap();
     kill_process(tail, Signal::TERM).unwrap();
-    tokio::time::sleep(Duration::from_secs(short_or_long(6, 20))).await; // the fault's own length
+    tokio::time::sleep(Duration::from_secs(short_or_long(12, 30))).await; // the fault's own length
     postgres.signal(Signal::CONT);
     timeout(Duration::from_secs(10), load.goes_on(20)).await.expect("recovery");
     let met = load.ends_well(&world.owner).await;

@@ -43,7 +43,7 @@ async fn while_the_head_is_locked_commands_are_told_503_and_streams_and_queries_
         assert_eq!(shown.status, 200);
         for command in commands {
             let answer = command.await.unwrap();
-            answer.is_problem(503, "unavailable");
+            answer.is_problem(503, "database_unavailable");
             assert!(!answer.header("retry-after").is_empty());
             refused += 1;
         }

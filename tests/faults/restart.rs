@@ -7,18 +7,18 @@ use tokio::time::Instant;
 
 use super::load::Load;
 use super::short_or_long;
-use crate::harness::{Client, PASSWORD, Proxy, world};
+use crate::harness::{Client, PASSWORD, Proxy, World, world};
 use crate::process::{Home, Program};
 
 /// On the database of a test, at an address of its own each time.
-async fn start(home: &Home, url: &str) -> Program {
-    let (home, url) = (home.path().to_owned(), url.to_owned());
+async fn start(home: &Home, world: &World) -> Program {
+    let (home, url, owner) = (home.path().to_owned(), world.app_url.clone(), world.owner_url.clone());
     let start = move || {
         let unlimited = ["STREAMS_PER_USER", "STREAM_OPENS_PER_S", "REQUESTS_PER_S"];
         let unlimited = unlimited.map(|name| (format!("SIGNALBOX_{name}"), "0"));
         let mut settings: Vec<(&str, &str)> = unlimited.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        settings.extend([("DATABASE_URL", url.as_str()), ("SIGNALBOX_ADMIN_PASSWORD", PASSWORD)]);
-        settings.push(("SIGNALBOX_POOL_SIZE", "4"));
+        settings.extend([("DATABASE_URL", url.as_str()), ("DATABASE_MIGRATE_URL", &owner)]);
+        settings.extend([("SIGNALBOX_ADMIN_PASSWORD", PASSWORD), ("SIGNALBOX_POOL_SIZE", "4")]);
         Program::start(&home, &settings)
     };
     tokio::task::spawn_blocking(start).await.unwrap()
@@ -28,7 +28,7 @@ async fn start(home: &Home, url: &str) -> Program {
 async fn a_server_that_is_killed_again_and_again_under_load_keeps_every_promise() {
     let world = world().await;
     let home = Home::new();
-    let mut program = start(&home, &world.app_url).await;
+    let mut program = start(&home, &world).await;
     let proxy = Proxy::to(program.address()).await;
     let client = Client::new(&format!("http://{}", proxy.address)).sign_in("admin", PASSWORD).await;
     let load = Load::start(&[client], 6, 6);
@@ -37,7 +37,7 @@ async fn a_server_that_is_killed_again_and_again_under_load_keeps_every_promise(
     while kills < short_or_long(4, 50) {
         load.goes_on(rand::random_range(1..40)).await;
         program.signal(Signal::KILL);
-        program = start(&home, &world.app_url).await;
+        program = start(&home, &world).await;
         proxy.redirect(program.address());
         kills += 1;
     }

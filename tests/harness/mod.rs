@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use client::{Answer, Client};
-pub use own::{DATABASE, OwnPostgres, backend, own_directory};
+pub use own::{OwnPostgres, backend, own_directory};
 pub use proxy::{Fault, Moment, Proxy};
 pub use sse::{Frame, Stream};
 

@@ -12,7 +12,7 @@ use signalbox::postgres::private::{Cluster, Options, SUPERUSER};
 use super::{DIRECTORY, World, execute};
 
 /// The database in it.
-pub const DATABASE: &str = "broken";
+const DATABASE: &str = "broken";
 
 #[derive(Clone)]
 pub struct OwnPostgres {
@@ -51,10 +51,6 @@ impl OwnPostgres {
         migrate(&Direct::migrating(&cluster.url(DATABASE, SUPERUSER)).unwrap()).await.unwrap();
         let world = World::on(&cluster, DATABASE).await;
         (OwnPostgres { cluster: Arc::new(Mutex::new(cluster)), _directory: Arc::new(Directory(directory)) }, world)
-    }
-
-    pub fn socket_directory(&self) -> PathBuf {
-        self.cluster.lock().unwrap().socket_directory().to_owned()
     }
 
     pub fn data_directory(&self) -> PathBuf {

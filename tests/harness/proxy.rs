@@ -57,8 +57,6 @@ enum Upstream {
 
 struct Shared {
     upstream: Mutex<Upstream>,
-    /// What new connections begin with.
-    fault: Mutex<Fault>,
     links: Mutex<Vec<Link>>,
     ambush: Mutex<Option<Ambush>>,
     /// Statements executed, by application name.
@@ -94,7 +92,6 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             upstream: Mutex::new(upstream),
-            fault: Mutex::new(Fault::Pass),
             links: Mutex::default(),
             ambush: Mutex::default(),
             calls: Mutex::default(),
@@ -112,17 +109,19 @@ impl Proxy {
         *self.shared.upstream.lock().unwrap() = Upstream::Tcp(address);
     }
 
-    /// What new connections begin with.
-    pub fn greet(&self, fault: Fault) {
-        *self.shared.fault.lock().unwrap() = fault;
-    }
-
     /// Lets something happen to all open connections whose name begins so; says to how many.
     pub fn strike(&self, name: &str, fault: Fault) -> usize {
         let mut links = self.shared.links.lock().unwrap();
         links.retain(|link| !link.fault.is_closed());
         let struck = links.iter().filter(|link| link.name.lock().unwrap().starts_with(name));
         struck.map(|link| link.fault.send_replace(fault)).count()
+    }
+
+    /// How many open connections whose name begins so have this fault now.
+    pub fn count(&self, name: &str, fault: Fault) -> usize {
+        let links = self.shared.links.lock().unwrap();
+        let open = links.iter().filter(|link| !link.fault.is_closed() && link.name.lock().unwrap().starts_with(name));
+        open.filter(|link| *link.fault.borrow() == fault).count()
     }
 
     /// Cuts off the next calls of a statement with this text.
@@ -152,7 +151,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let Ok((client, _)) = listener.accept().await else { return };
         let upstream = shared.upstream.lock().unwrap().clone();
-        let fault = watch::Sender::new(*shared.fault.lock().unwrap());
+        let fault = watch::Sender::new(Fault::Pass);
         let name = Arc::<Mutex<String>>::default();
         shared.links.lock().unwrap().push(Link { name: name.clone(), fault: fault.clone() });
         let ends = Ends { shared: shared.clone(), name, fault: fault.subscribe(), cut: fault, armed: Arc::default() };
@@ -200,7 +199,12 @@ impl Ends {
         }
     }
 
-    async fn pump(mut self, mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, parse: Option<Messages>) {
+    async fn pump(
+        mut self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+        parse: Option<Messages>,
+    ) {
         let mut messages = parse;
         let mut chunk = BytesMut::new();
         loop {
@@ -208,7 +212,9 @@ impl Ends {
             if !matches!(from.read_buf(&mut chunk).await, Ok(1..)) {
                 return;
             }
-            let Ok(fault) = self.fault.wait_for(|fault| *fault != Fault::Hold).await.map(|fault| *fault) else { return };
+            let Ok(fault) = self.fault.wait_for(|fault| *fault != Fault::Hold).await.map(|fault| *fault) else {
+                return;
+            };
             if let Fault::Delay(delay) = fault {
                 tokio::time::sleep(delay).await;
             }
