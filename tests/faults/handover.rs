@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::load::Load;
 use super::short_or_long;
-use crate::harness::{PASSWORD, execute, world};
+use crate::harness::{Frame, PASSWORD, execute, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_readers_that_resume_at_random_miss_and_repeat_nothing() {
@@ -95,6 +95,12 @@ async fn who_sees_one_event_in_ten_thousand_reads_the_log_once_and_resumes_at_it
     assert!(again <= 3, "{again} queries to resume at the end");
 }
 
+#[track_caller]
+fn is_reset(opening: &[Frame], reason: &str) {
+    let reset = opening.iter().find(|frame| frame.event == "reset");
+    assert_eq!(reset.unwrap_or_else(|| panic!("no reset in {opening:?}")).data["reason"], reason);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_from_before_a_restore_is_reset_and_hears_what_is_new() {
     let world = world().await;
@@ -130,8 +136,7 @@ async fn a_reader_from_before_a_restore_is_reset_and_hears_what_is_new() {
     let server = world.serve().await;
     let client = server.admin().await;
     let mut stream = client.stream("", Some(cursor + 100)).await;
-    let reset = stream.until("reset").await.pop().unwrap();
-    assert_eq!(reset.data["reason"], "future");
+    is_reset(&stream.until("ready").await, "future");
     for n in 0..10 {
         client.report(&format!("new {n}")).await;
     }
@@ -139,8 +144,7 @@ async fn a_reader_from_before_a_restore_is_reset_and_hears_what_is_new() {
     assert_eq!(first.data["data"]["title"], "new 0");
     client.caught_up().await;
     let mut stream = client.stream(&format!("?epoch={}", old.epoch), Some(cursor)).await;
-    let reset = stream.until("reset").await.pop().unwrap();
-    assert_eq!(reset.data["reason"], "epoch");
+    is_reset(&stream.until("ready").await, "epoch");
     let queue = Appender::start(world.direct.clone(), Arc::new(Notify::new()));
     hidden(&queue, 1, &["incidents.read"]).await;
     assert_eq!(stream.until("incident.commented").await.pop().unwrap().data["stream"], "incident/1");

@@ -15,12 +15,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::harness::{PATIENCE, World, world};
+use crate::harness::{World, world};
 
 /// Events that the hub gets one by one while a reader comes and reads.
 const PUBLISHED: usize = 4;
 /// Steps of the reader that are mixed with them.
 const STEPS: usize = 6;
+
+/// A reader that has something to say says it within this time, and a wrong one is not waited for any longer.
+const PROMPT: Duration = Duration::from_secs(5);
 
 /// Every order of so many publications (true) and steps (false).
 fn orders(publications: usize, steps: usize) -> Vec<Vec<bool>> {
@@ -97,12 +100,12 @@ async fn play(
         if text.contains("event: ready") && last >= published {
             continue;
         }
-        let bytes = timeout(PATIENCE, reader.next()).await.expect("something to say").unwrap();
+        let bytes = timeout(PROMPT, reader.next()).await.expect("something to say").unwrap();
         text += std::str::from_utf8(&bytes).unwrap();
     }
     let mut reader = reader.unwrap();
     while !(text.contains("event: ready") && ids(&text).last().is_some_and(|(id, _)| *id >= published)) {
-        let bytes = timeout(PATIENCE, reader.next()).await.expect("something to say").unwrap();
+        let bytes = timeout(PROMPT, reader.next()).await.expect("something to say").unwrap();
         text += std::str::from_utf8(&bytes).unwrap();
     }
     let more = timeout(Duration::ZERO, reader.next()).await;
