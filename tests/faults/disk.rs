@@ -60,7 +60,7 @@ async fn a_full_disk_is_503_and_afterwards_every_acknowledged_event_is_there() {
     let (postgres, world) = OwnPostgres::start_in(disk.0.clone(), &settings).await;
     let server = world.serve().await;
     let client = server.admin().await;
-    let load = Load::start(&[client.clone()], 4, 4);
+    let load = Load::start(std::slice::from_ref(&client), 4, 4);
     for _ in 0..short_or_long(1, 5) {
         load.goes_on(50).await;
         let ballast = disk.0.join("ballast");

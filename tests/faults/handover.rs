@@ -36,7 +36,7 @@ async fn a_long_write_transaction_in_another_database_holds_nobody_up() {
     let client = server.admin().await;
     let mut live = client.stream("?types=incident.created", None).await;
     live.until("ready").await;
-    let load = Load::start(&[client.clone()], 2, 4);
+    let load = Load::start(std::slice::from_ref(&client), 2, 4);
     let until = Instant::now() + Duration::from_secs(short_or_long(2, 10));
     while Instant::now() < until {
         load.goes_on(10).await;

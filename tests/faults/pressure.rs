@@ -60,7 +60,7 @@ async fn when_all_connection_slots_are_stolen_commands_are_told_503_and_then_go_
     let (_postgres, world) = OwnPostgres::start(&[("max_connections", "20")]).await;
     let server = world.serve().await;
     let client = server.admin().await;
-    let load = Load::start(&[client.clone()], 2, 3);
+    let load = Load::start(std::slice::from_ref(&client), 2, 3);
     load.goes_on(20).await;
 
     let thief = Direct::migrating(&world.app_url).unwrap();

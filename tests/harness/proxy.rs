@@ -113,8 +113,12 @@ impl Proxy {
     pub fn strike(&self, name: &str, fault: Fault) -> usize {
         let mut links = self.shared.links.lock().unwrap();
         links.retain(|link| !link.fault.is_closed());
-        let struck = links.iter().filter(|link| link.name.lock().unwrap().starts_with(name));
-        struck.map(|link| link.fault.send_replace(fault)).count()
+        let mut struck = 0;
+        for link in links.iter().filter(|link| link.name.lock().unwrap().starts_with(name)) {
+            link.fault.send_replace(fault);
+            struck += 1;
+        }
+        struck
     }
 
     /// How many open connections whose name begins so have this fault now.
