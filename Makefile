@@ -10,11 +10,18 @@ run: setup
 test: setup setup-tests
 	tests/check.sh
 
+# The fault suite at length, then every nemesis of the round trip. Takes half an hour; tests/faults/README.md is its table.
+faults: setup setup-tests
+	SIGNALBOX_FAULTS=long cargo test --locked --test guarantees faults:: -- --test-threads=2
+	for nemesis in none no-notify kill-listener kill-appender kill-postgres kill-server; do \
+		cargo run --locked --release -p load-tests -- roundtrip --nemesis $$nemesis || exit 1; done
+
 setup:
 	@deploy/setup.sh postgresql
 
 setup-tests:
 	@deploy/setup.sh python
+	@deploy/setup.sh pgbouncer
 
 # Writes the checked-in documents anew from the code.
 openapi: setup

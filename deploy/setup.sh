@@ -2,6 +2,7 @@
 # Installs what a fresh Debian machine lacks when root; otherwise says in one line what to type.
 #   deploy/setup.sh postgresql   PostgreSQL's programs, 14 or newer
 #   deploy/setup.sh python       Python with venv, for the API tests
+#   deploy/setup.sh pgbouncer    A pooler, for the fault tests
 set -eu
 
 install() { # what for, packages …
@@ -32,5 +33,17 @@ postgresql)
 python)
     command -v python3 >/dev/null || install "Python" python3 python3-venv
     python3 -c 'import venv, ensurepip' 2>/dev/null || install "Python's venv" python3-venv
+    ;;
+pgbouncer)
+    if ! command -v pgbouncer >/dev/null && [ ! -x /usr/sbin/pgbouncer ]; then
+        # Only the program is wanted: no pooler of the system's own that listens on port 6432.
+        policy=/usr/sbin/policy-rc.d
+        if [ "$(id -u)" = 0 ] && [ ! -e $policy ]; then
+            printf '#!/bin/sh\nexit 101\n' >$policy
+            chmod +x $policy
+            trap 'rm -f "$policy"' EXIT
+        fi
+        install "PgBouncer" pgbouncer
+    fi
     ;;
 esac

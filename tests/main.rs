@@ -9,6 +9,7 @@ mod compress;
 mod demo;
 mod documents;
 mod doors;
+mod faults;
 mod import;
 mod incidents;
 mod limits;

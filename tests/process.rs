@@ -1,6 +1,7 @@
 //! The program itself: started, killed and started again.
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,6 +22,10 @@ impl Home {
         let home = Home(std::env::temp_dir().join(name));
         std::fs::create_dir_all(&home.0).unwrap();
         home
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -67,6 +72,11 @@ impl Program {
 
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.url.strip_prefix("http://").unwrap().parse().unwrap()
     }
 
     async fn admin(&self) -> Client {

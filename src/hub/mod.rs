@@ -35,6 +35,7 @@ pub use level::Level;
 pub use open::{Open, OpenStreams};
 pub use places::{Place, Places, Refused};
 pub use reader::{Cursor, Reader};
+pub use replay::PAGE_EVENTS as REPLAY_PAGE_EVENTS;
 pub use writer::{Taken, Writers};
 
 use repetitions::Repetitions;

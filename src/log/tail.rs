@@ -177,7 +177,7 @@ impl Listening {
         let after = timeout(READ_WAIT, client.prepare(include_str!("../../sql/queries/events_after.sql"))).await??;
         let echo_at = Instant::now() + ECHO_INTERVAL;
         let mut session = Listening { client, after, rung, echo_channel, echoed, echo_at, driver };
-        let heard = match session.echo().await {
+        let heard = match session.hears_others(database).await {
             Err(Lost::Silent) => {
                 tracing::error!("notifications do not arrive (a pooler in between?): polling every {POLL_INTERVAL:?}");
                 session.echo_at = Instant::now() + LISTEN_AGAIN;
@@ -213,11 +213,31 @@ impl Listening {
         Ok(rung)
     }
 
+    /// Waits for a notification from another session. One's own proves nothing here: it comes with the answer
+    /// to the statement that sends it, which a pooler passes on.
+    async fn hears_others(&mut self, database: &Direct) -> Result<(), Lost> {
+        let heard = *self.echoed.borrow();
+        let (other, connection) = database.connect("signalbox-echo").await?;
+        let notify = format!("notify {}", self.echo_channel);
+        let sent = async {
+            tokio::select! {
+                sent = other.batch_execute(&notify) => sent,
+                ended = connection => ended,
+            }
+        };
+        timeout(READ_WAIT, sent).await??;
+        self.heard_since(heard).await
+    }
+
     /// Sends a notification to itself and waits until it arrives.
     async fn echo(&mut self) -> Result<(), Lost> {
         let heard = *self.echoed.borrow();
         let sent = async { self.client.query("select pg_notify($1, '')", &[&self.echo_channel]).await };
         timeout(READ_WAIT, sent).await??;
+        self.heard_since(heard).await
+    }
+
+    async fn heard_since(&mut self, heard: u64) -> Result<(), Lost> {
         match timeout(ECHO_WAIT, self.echoed.wait_for(|count| *count > heard)).await {
             Ok(Ok(_)) => {}
             Ok(Err(_driver_ended)) => return Err(Lost::Silent),

@@ -1,6 +1,8 @@
 //! A PostgreSQL for all tests, a database for each, servers on real sockets, and a client.
 
 mod client;
+mod own;
+mod proxy;
 pub mod python;
 mod raw;
 mod sse;
@@ -29,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use client::{Answer, Client};
+pub use own::{OwnPostgres, backend, own_directory};
+pub use proxy::{Fault, Moment, Proxy};
 pub use raw::Raw;
 pub use sse::{Frame, Stream};
 
@@ -51,7 +55,7 @@ const DIRECTORY: &str = "signalbox-tests-";
 fn sweep() {
     for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();
-        let owner = name.strip_prefix(DIRECTORY).and_then(|pid| pid.parse::<u32>().ok());
+        let owner = name.strip_prefix(DIRECTORY).and_then(|name| name.split('.').next()?.parse::<u32>().ok());
         if owner.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -104,6 +108,10 @@ pub struct World {
     /// The URLs of both.
     pub owner_url: String,
     pub app_url: String,
+    /// The database's name.
+    pub name: String,
+    /// Where its PostgreSQL's socket is.
+    pub socket_directory: PathBuf,
 }
 
 pub async fn world() -> World {
@@ -111,17 +119,31 @@ pub async fn world() -> World {
     let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
     let postgres = Direct::migrating(&shared.cluster.url("postgres", SUPERUSER)).unwrap();
     execute(&postgres, &format!("create database {name} template template strategy wal_log")).await;
-    let owner_url = shared.cluster.url(&name, SUPERUSER);
-    let app_url = shared.cluster.url(&name, APP_ROLE);
-    let owner = Direct::migrating(&owner_url).unwrap();
-    execute(&owner, "update log_head set epoch = gen_random_uuid()").await;
-    let direct = Direct::serving(&app_url).unwrap();
-    let database = Database::new(&direct, 4).unwrap();
-    let appender = Appender::start(direct.clone(), Arc::new(Notify::new()));
-    World { owner, direct, database, appender, owner_url, app_url }
+    let world = World::on(&shared.cluster, &name).await;
+    execute(&world.owner, "update log_head set epoch = gen_random_uuid()").await;
+    world
 }
 
 impl World {
+    /// On a migrated database of any cluster.
+    pub async fn on(cluster: &Cluster, name: &str) -> World {
+        let owner_url = cluster.url(name, SUPERUSER);
+        let app_url = cluster.url(name, APP_ROLE);
+        let owner = Direct::migrating(&owner_url).unwrap();
+        let direct = Direct::serving(&app_url).unwrap();
+        let database = Database::new(&direct, 4).unwrap();
+        let appender = Appender::start(direct.clone(), Arc::new(Notify::new()));
+        let socket_directory = cluster.socket_directory().to_owned();
+        World { owner, direct, database, appender, owner_url, app_url, name: name.to_owned(), socket_directory }
+    }
+
+    /// A proxy in front of its PostgreSQL, and the URL of the role that serves through it.
+    pub async fn proxy(&self) -> (Proxy, String) {
+        let proxy = Proxy::to_postgres(&self.socket_directory).await;
+        let url = proxy.url(&self.name, APP_ROLE);
+        (proxy, url)
+    }
+
     /// One more process on the same database, as far as it matters to anybody: its own queue, tail, hub and port.
     pub async fn serve(&self) -> Running {
         self.serve_with(&[]).await
@@ -129,6 +151,11 @@ impl World {
 
     /// The same with settings, such as `--ring-mib=0`.
     pub async fn serve_with(&self, settings: &[&str]) -> Running {
+        self.serve_through(&self.app_url, settings).await
+    }
+
+    /// The same on a way of its own to the database, such as a proxy's.
+    pub async fn serve_through(&self, url: &str, settings: &[&str]) -> Running {
         #[derive(Parser)]
         #[command(args_override_self = true)]
         struct Line {
@@ -142,7 +169,7 @@ impl World {
         let line = fixed.into_iter().chain(unlimited).chain([password.as_str()]).chain(settings.iter().copied());
         let config = Line::parse_from(line).serve;
         let database = DatabaseConfig {
-            database_url: Some(self.app_url.clone()),
+            database_url: Some(url.to_owned()),
             database_direct_url: None,
             database_migrate_url: None,
             directory: PathBuf::new(),

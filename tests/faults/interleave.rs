@@ -1,0 +1,142 @@
+//! The hand-over from replay to live, in every order in which its steps can happen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::json;
+use signalbox::domain::permission::INCIDENTS_READ;
+use signalbox::domain::user::Role;
+use signalbox::hub::{Bounds, Cursor, Filter, Hub, Places, Reader, Viewer};
+use signalbox::log::{Cause, Command, Event, Head, NewEvent, Outcome, Write, read};
+use signalbox::projections::Accounts;
+use time::OffsetDateTime;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::harness::{World, world};
+
+/// Events that the hub gets one by one while a reader comes and reads.
+const PUBLISHED: usize = 4;
+/// Steps of the reader that are mixed with them.
+const STEPS: usize = 6;
+
+/// A reader that has something to say says it within this time, and a wrong one is not waited for any longer.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// Every order of so many publications (true) and steps (false).
+fn orders(publications: usize, steps: usize) -> Vec<Vec<bool>> {
+    if publications + steps == 0 {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (publishes, left) in [(true, publications.checked_sub(1)), (false, steps.checked_sub(1))] {
+        let Some(left) = left else { continue };
+        let rest = if publishes { orders(left, steps) } else { orders(publications, left) };
+        all.extend(rest.into_iter().map(|rest| [vec![publishes], rest].concat()));
+    }
+    all
+}
+
+async fn events(world: &World) -> Vec<Event> {
+    for n in 0..PUBLISHED + 2 {
+        let event = NewEvent {
+            id: Uuid::now_v7(),
+            kind: "incident.commented",
+            data: json!({ "n": n, "padding": "x".repeat(500) }),
+            occurred_at: OffsetDateTime::now_utc(),
+            permissions: &[INCIDENTS_READ],
+        };
+        let writes = vec![Write { stream: "incident/1".into(), expected: None, events: vec![event] }];
+        let command = Command { cause: Cause::system("test"), writes, states: Vec::new(), idempotency: None };
+        assert!(matches!(world.appender.append(command).await.unwrap(), Outcome::Appended(_)));
+    }
+    read::after(&world.database, 0, read::PAGE_EVENTS).await.unwrap()
+}
+
+/// Ids of a stream's frames; those of events apart from those that only move the cursor.
+fn ids(text: &str) -> Vec<(i64, bool)> {
+    let blocks = text.split("\n\n").filter_map(|block| {
+        let id = block.lines().find_map(|line| line.strip_prefix("id: ").or_else(|| line.strip_prefix("id:")))?;
+        Some((id.parse().unwrap(), block.contains("incident.commented")))
+    });
+    blocks.collect()
+}
+
+/// One order, one cursor, one size of the ring: what the reader got.
+async fn play(
+    world: &World,
+    accounts: &Arc<Accounts>,
+    viewer: Viewer,
+    log: &[Event],
+    order: &[bool],
+    ring: usize,
+    after: i64,
+) -> Vec<(i64, bool)> {
+    let start = log.len() - PUBLISHED;
+    let epoch = Uuid::new_v4();
+    let head = Head { epoch, seq: log[start - 1].seq };
+    let (stop, registry) = (CancellationToken::new(), Arc::new(signalbox::server::registry()));
+    let places = Places::open(world.direct.clone(), 0, stop.clone()).await.unwrap();
+    let bounds = Bounds { ring_bytes: ring, stall: PROMPT };
+    let hub = Arc::new(Hub::new(head, bounds, registry, world.database.clone(), accounts.clone(), stop));
+    let mut coming = read::after(&world.database, head.seq, read::PAGE_EVENTS).await.unwrap().into_iter();
+    let mut reader = None;
+    let (mut text, mut published) = (String::new(), head.seq);
+    for publishes in order {
+        if *publishes {
+            let next = coming.next().unwrap();
+            published = next.seq;
+            hub.publish(vec![next]);
+            continue;
+        }
+        let Some(reader) = &mut reader else {
+            let filter = Filter { permissions: [INCIDENTS_READ].into(), ..Filter::default() };
+            let from = Cursor { after: Some(after), epoch: None };
+            let subscribed =
+                Reader::subscribe(hub.clone(), viewer, None, places.take(viewer.user).await.unwrap(), filter, from);
+            let subscribed = subscribed.await.unwrap();
+            reader = Some(Box::pin(subscribed.bytes()));
+            continue;
+        };
+        // A reader that has said `ready` and all events has nothing to say.
+        let last = ids(&text).last().map_or(after, |(id, _)| *id);
+        if text.contains("event: ready") && last >= published {
+            continue;
+        }
+        let bytes = timeout(PROMPT, reader.next()).await.expect("something to say").unwrap();
+        text += std::str::from_utf8(&bytes).unwrap();
+    }
+    let mut reader = reader.unwrap();
+    while !(text.contains("event: ready") && ids(&text).last().is_some_and(|(id, _)| *id >= published)) {
+        let bytes = timeout(PROMPT, reader.next()).await.expect("something to say").unwrap();
+        text += std::str::from_utf8(&bytes).unwrap();
+    }
+    let more = timeout(Duration::ZERO, reader.next()).await;
+    assert!(more.is_err(), "nothing is left to say: {more:?}");
+    ids(&text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_every_order_of_publishing_and_reading_each_event_is_told_once() {
+    let world = world().await;
+    let user = world.user("reader", Role::Viewer).await;
+    let accounts = Arc::new(Accounts::default());
+    accounts.load(&world.database).await.unwrap();
+    let expires_at = OffsetDateTime::now_utc().unix_timestamp() + 3_600;
+    let viewer = Viewer { user: user.id, session: Uuid::now_v7(), expires_at };
+    let log = events(&world).await;
+    let first = log.len() - PUBLISHED;
+    for ring in [0, 4_000, 1 << 20] {
+        for after in [log[first - 2].seq, log[first - 1].seq] {
+            for order in orders(PUBLISHED, STEPS) {
+                let got = play(&world, &accounts, viewer, &log, &order, ring, after).await;
+                let told: Vec<i64> = got.iter().filter(|(_, event)| *event).map(|(id, _)| *id).collect();
+                let wanted: Vec<i64> = (after + 1..=log.last().unwrap().seq).collect();
+                assert_eq!(told, wanted, "ring of {ring} bytes, from {after}, {order:?}: {got:?}");
+                assert!(got.is_sorted_by_key(|(id, _)| *id), "{order:?}: {got:?}");
+            }
+        }
+    }
+}
