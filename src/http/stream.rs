@@ -151,7 +151,8 @@ async fn open(app: &App, viewer: Viewer, filter: Filter, from: Cursor) -> Answer
     Ok(Frames(Body::from_bytes_stream(reader.bytes().map(Ok::<_, std::io::Error>))))
 }
 
-/// 429 and not 503: it is this user's doing, other processes would say the same, and a load balancer must not think less of this one.
+/// 429 and not 503: it is this user's doing, other processes would say the same, and a load balancer shall not
+/// think less of this one.
 fn too_many_streams(Refused { open, most }: Refused) -> Problem {
     let detail = format!("{open} streams of this user are open and {most} are allowed; close one, or come back");
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
