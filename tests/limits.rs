@@ -117,8 +117,9 @@ async fn of_two_processes_that_ask_at_once_one_waits_and_sees_what_the_other_too
     tokio::spawn(driver);
     let (second, driver) = world.direct.connect("test").await.unwrap();
     tokio::spawn(driver);
-    first.batch_execute("select places_register(1, '{}', '{}'); begin").await.unwrap();
+    first.batch_execute("select places_register(1, '{}', '{}')").await.unwrap();
     second.batch_execute("select places_register(2, '{}', '{}')").await.unwrap();
+    first.batch_execute("begin").await.unwrap();
     assert_eq!(first.query_one(take, &[&1, &user]).await.unwrap().get::<_, i32>(0), 2);
     let asked = tokio::spawn(async move { second.query_one(take, &[&2, &user]).await.unwrap().get::<_, i32>(0) });
     let waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted and database = \
