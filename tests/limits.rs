@@ -109,6 +109,29 @@ async fn of_streams_that_are_opened_everywhere_at_once_no_more_than_the_limit_ge
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_processes_that_ask_at_once_one_waits_and_sees_what_the_other_took() {
+    let world = world().await;
+    let take = "select granted from places_take($1, array[$2::uuid], array[0], array[2], 3)";
+    let user = uuid::Uuid::now_v7();
+    let (first, driver) = world.direct.connect("test").await.unwrap();
+    tokio::spawn(driver);
+    let (second, driver) = world.direct.connect("test").await.unwrap();
+    tokio::spawn(driver);
+    first.batch_execute("select places_register(1, '{}', '{}')").await.unwrap();
+    second.batch_execute("select places_register(2, '{}', '{}')").await.unwrap();
+    first.batch_execute("begin").await.unwrap();
+    assert_eq!(first.query_one(take, &[&1, &user]).await.unwrap().get::<_, i32>(0), 2);
+    let asked = tokio::spawn(async move { second.query_one(take, &[&2, &user]).await.unwrap().get::<_, i32>(0) });
+    let waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted and database = \
+                 (select oid from pg_database where datname = current_database()))";
+    while !world.value::<bool>(waits).await {
+        assert!(!asked.is_finished(), "it did not wait");
+    }
+    first.batch_execute("commit").await.unwrap();
+    assert_eq!(asked.await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_places_of_a_process_that_is_killed_come_back_at_once() {
     let world = world().await;
     let home = Home::new();

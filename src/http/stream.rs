@@ -169,7 +169,8 @@ async fn open(app: &App, request: &Request, viewer: Viewer, filter: Filter, from
     Ok(Frames(body))
 }
 
-/// 429 and not 503: it is this user's doing, other processes would say the same, and a load balancer must not think less of this one.
+/// 429 and not 503: it is this user's doing, other processes would say the same, and a load balancer shall not
+/// think less of this one.
 fn too_many_streams(Refused { open, most }: Refused) -> Problem {
     let detail = format!("{open} streams of this user are open and {most} are allowed; close one, or come back");
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
