@@ -71,11 +71,7 @@ async fn shared() -> &'static Shared {
                 directory,
                 binaries: None,
                 durable: false,
-                settings: vec![
-                    ("max_connections".into(), "400".into()),
-                    // So that a test can have PostgreSQL say how often a statement ran.
-                    ("shared_preload_libraries".into(), "pg_stat_statements".into()),
-                ],
+                settings: vec![("max_connections".into(), "400".into())],
             };
             let cluster = tokio::task::spawn_blocking(move || Cluster::start(&options)).await.unwrap().unwrap();
             let postgres = Direct::migrating(&cluster.url("postgres", SUPERUSER)).unwrap();
