@@ -25,6 +25,8 @@ pub mod hub;
 pub mod import;
 pub mod incidents;
 pub mod log;
+pub mod metrics;
 pub mod postgres;
 pub mod projections;
+pub mod protect;
 pub mod server;

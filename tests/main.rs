@@ -5,6 +5,7 @@ mod harness;
 
 mod append;
 mod bad_input;
+mod control;
 mod demo;
 mod documents;
 mod import;

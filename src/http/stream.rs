@@ -14,11 +14,11 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
-use super::App;
 use super::answer::{Answer, Done, Reply};
 use super::caller::Caller;
 use super::events::{EventView, Tag, filter, position};
 use super::problem::Problem;
+use super::{App, transport};
 use crate::hub::{Cursor, Filter, Reader, Viewer};
 use crate::log::sha256;
 
@@ -71,9 +71,10 @@ impl Streams {
         access_token: Query<Option<String>>,
     ) -> Answer<Frames> {
         let _ = access_token; // read by Caller
+        let returns = last_id.0.is_some();
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
         let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0)?.within(&caller.account.permissions);
-        open(&caller.app, caller.viewer(), filter, from).await
+        open(&caller.app, caller.viewer(), filter, from, returns).await
     }
 
     /// Get a one-time stream id
@@ -119,6 +120,7 @@ impl Streams {
         session: Query<Option<String>>,
     ) -> Answer<Frames> {
         // Parameters first: a mistake in them shall not use up the id.
+        let returns = last_id.0.is_some();
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
         let filter = filter(&app, types.0.as_deref(), stream.0, session.0)?;
         let used = || Problem::unauthorized("this stream id is unknown, used or too old; get another one");
@@ -135,15 +137,19 @@ impl Streams {
         if !row.get::<_, bool>("valid") || expired || app.accounts.session_ended(viewer.session) {
             return Err(used());
         }
-        open(&app, viewer, filter.within(&account.permissions), from).await
+        open(&app, viewer, filter.within(&account.permissions), from, returns).await
     }
 }
 
-async fn open(app: &App, viewer: Viewer, filter: Filter, from: Cursor) -> Answer<Frames> {
+/// `returns`: the reader sends the header that browsers send when they had a stream before.
+async fn open(app: &App, viewer: Viewer, filter: Filter, from: Cursor, returns: bool) -> Answer<Frames> {
     if app.stop.is_cancelled() {
         return Err(Problem::unavailable("stopping", "this process stops", 1));
     }
+    transport::admit(app, viewer.user)?;
     let reader = Reader::subscribe(app.hub.clone(), viewer, filter, from).await?;
+    app.metrics.sse_connections.inc();
+    app.metrics.sse_reconnections.inc_by(returns.into());
     Ok(Frames(Body::from_bytes_stream(reader.bytes().map(Ok::<_, std::io::Error>))))
 }
 

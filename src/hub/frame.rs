@@ -80,6 +80,19 @@ pub enum Bye {
 }
 
 impl Bye {
+    /// As it stands in the frame and in metrics' labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Bye::TokenExpired => "token_expired",
+            Bye::Revoked => "revoked",
+            Bye::Shutdown => "shutdown",
+            Bye::Disabled => "disabled",
+            Bye::Degraded => "degraded",
+            Bye::Stalled => "stalled",
+            Bye::Unavailable => "unavailable",
+        }
+    }
+
     fn reconnect(self) -> bool {
         self != Bye::Revoked
     }

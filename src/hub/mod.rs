@@ -3,14 +3,16 @@
 //! A reader has no queue. What it has not been sent yet is found behind its cursor: in the ring, or, when
 //! it fell off the ring, in the log. So a slow reader costs nobody memory and loses nothing.
 
+mod breaker;
 pub mod filter;
 pub mod frame;
 mod level;
+mod open;
+pub mod protection;
 mod reader;
 mod ring;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use tokio::sync::{Semaphore, watch};
@@ -20,10 +22,13 @@ use uuid::Uuid;
 pub use filter::Filter;
 pub use frame::{Bye, Reset};
 pub use level::Level;
+pub use open::{Open, OpenStreams};
+pub use protection::Protection;
 pub use reader::{Cursor, Reader};
 use ring::{Ring, Round};
 
 use crate::log::{Event, Head};
+use crate::metrics::Metrics;
 use crate::postgres::Database;
 use crate::projections::Accounts;
 
@@ -43,9 +48,10 @@ pub struct Hub {
     accounts: Arc<Accounts>,
     replays: Semaphore,
     stop: CancellationToken,
-    open: AtomicUsize,
+    open: OpenStreams,
     /// What streams are given, and whether there are any.
     mode: watch::Sender<Mode>,
+    metrics: Arc<Metrics>,
 }
 
 /// What a process lets its streams do.
@@ -72,6 +78,7 @@ impl Hub {
         database: Database,
         accounts: Arc<Accounts>,
         stop: CancellationToken,
+        metrics: Arc<Metrics>,
     ) -> Hub {
         Hub {
             ring: RwLock::new(Ring::new(head.seq, ring_bytes)),
@@ -81,8 +88,9 @@ impl Hub {
             accounts,
             replays: Semaphore::new(REPLAYS_AT_ONCE),
             stop,
-            open: Default::default(),
+            open: OpenStreams::default(),
             mode: watch::Sender::default(),
+            metrics,
         }
     }
 
@@ -127,9 +135,14 @@ impl Hub {
         let _ = self.head.subscribe().wait_for(|head| head.seq >= seq).await;
     }
 
-    /// Streams open now.
-    pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+    /// The streams that are open.
+    pub fn open(&self) -> &OpenStreams {
+        &self.open
+    }
+
+    /// How many of the newest events need no database.
+    pub fn ring_events(&self) -> usize {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn class(&self, filter: Filter) -> Arc<Class> {

@@ -1,7 +1,6 @@
 //! One stream: a cursor that is moved along the log.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::ring::round_of;
-use super::{Bye, Class, Filter, Hub, Reset, Viewer, frame};
+use super::{Bye, Class, Filter, Hub, Open, Reset, Viewer, frame};
 use crate::log::{Head, read};
+use crate::metrics::Ended;
 use crate::postgres::QueryError;
 
 /// A comment at least this often, so that proxies (60 s by default) keep the connection.
@@ -67,6 +67,9 @@ pub struct Reader {
     tick_at: Instant,
     ticks: u32,
     expires_at: Instant,
+    open: Arc<Open>,
+    opened_at: Instant,
+    ended: Ended,
 }
 
 enum Stage {
@@ -92,7 +95,7 @@ impl Reader {
         }
         let refused = from.refused_by(at);
         let cursor = from.after.filter(|_| refused.is_none()).unwrap_or(at.seq);
-        hub.open.fetch_add(1, Ordering::Relaxed);
+        let open = hub.open.add(viewer, filter.clone(), None, cursor);
         let lifetime = u64::try_from(viewer.expires_at - OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
         Ok(Reader {
             class: hub.class(filter),
@@ -106,6 +109,9 @@ impl Reader {
             tick_at: Instant::now() + TICK,
             ticks: 0,
             expires_at: Instant::now() + Duration::from_secs(lifetime),
+            open,
+            opened_at: Instant::now(),
+            ended: Ended::Left,
             hub,
         })
     }
@@ -129,8 +135,7 @@ impl Reader {
         }
         loop {
             if let Some(reason) = self.ends() {
-                self.stage = Stage::Ended;
-                return Some(frame::bye(reason, rand::random_range(RETRY_AFTER_BYE_MS)));
+                return Some(self.bye(reason, RETRY_AFTER_BYE_MS));
             }
             let head = *self.head.borrow_and_update();
             if head.epoch != self.epoch {
@@ -141,10 +146,7 @@ impl Reader {
                 match self.advance().await {
                     Ok(None) => continue,
                     Ok(frames) => return frames,
-                    Err(reason) => {
-                        self.stage = Stage::Ended;
-                        return Some(frame::bye(reason, rand::random_range(RETRY_MS)));
-                    }
+                    Err(reason) => return Some(self.bye(reason, RETRY_MS)),
                 }
             }
             if matches!(self.stage, Stage::Replaying) {
@@ -156,6 +158,12 @@ impl Reader {
                 return Some(tick);
             }
         }
+    }
+
+    fn bye(&mut self, reason: Bye, retry_ms: std::ops::Range<u32>) -> Bytes {
+        self.stage = Stage::Ended;
+        self.ended = Ended::of(reason.as_str());
+        frame::bye(reason, rand::random_range(retry_ms))
     }
 
     fn ends(&mut self) -> Option<Bye> {
@@ -192,6 +200,7 @@ impl Reader {
             }
         };
         self.cursor = cursor;
+        self.open.moved_to(cursor);
         if let Some(last) = last {
             self.told = last;
             return Ok(Some(frames));
@@ -248,7 +257,8 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.hub.open.fetch_sub(1, Ordering::Relaxed);
+        self.hub.open.remove(&self.open);
+        self.hub.metrics.ended(self.ended, self.opened_at.elapsed());
     }
 }
 

@@ -65,6 +65,10 @@ impl Ring {
         self.head
     }
 
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The round behind `cursor`, at most `most_bytes` of frames but at least one event;
     /// `None` when the cursor has fallen off the ring.
     pub fn round(&self, cursor: i64, filter: &Filter, most_bytes: usize) -> Option<Round> {

@@ -14,6 +14,7 @@ use serde_json::json;
 use signalbox::config::{DatabaseConfig, ServeConfig};
 use signalbox::domain::permission::USERS_READ;
 use signalbox::domain::user::{self, Created, Role, User};
+use signalbox::http::App;
 use signalbox::log::{Appender, Cause, Command, NewEvent, Outcome, State, Write};
 use signalbox::postgres::private::{Cluster, Options, SUPERUSER};
 use signalbox::postgres::{APP_ROLE, Database, Direct, migrate::migrate};
@@ -144,7 +145,7 @@ impl World {
         let stop = CancellationToken::new();
         let server = Server::prepare(config, &backend, stop.clone()).await.unwrap();
         let url = format!("http://{}", server.address);
-        Running { url, stop, task: Some(tokio::spawn(server.run())) }
+        Running { url, stop, app: server.app(), task: Some(tokio::spawn(server.run())) }
     }
 
     /// A new user with one role, whose password is [`PASSWORD`].
@@ -200,6 +201,8 @@ impl World {
 pub struct Running {
     pub url: String,
     pub stop: CancellationToken,
+    /// What its handlers work with.
+    pub app: Arc<App>,
     task: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
