@@ -5,11 +5,13 @@ mod harness;
 
 mod append;
 mod bad_input;
+mod compare;
 mod control;
 mod demo;
 mod documents;
 mod import;
 mod incidents;
+mod metrics;
 mod private_postgres;
 mod process;
 mod rebuild;
