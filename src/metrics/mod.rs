@@ -57,6 +57,12 @@ pub enum Resumed {
     Reset,
 }
 
+/// Reasons for which streams end.
+const ENDINGS: [&str; 8] =
+    ["left", "broken", "stalled", "shutdown", "token_expired", "revoked", "disabled", "degraded"];
+/// Names of [`Resumed`], in its order.
+const RESUMED: [&str; 4] = ["fresh", "ring", "log", "reset"];
+
 /// One label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Type {
@@ -185,6 +191,9 @@ impl Default for Metrics {
             closed: Counter::default(),
             closed_badly: Counter::default(),
         };
+        // Each with its line from the beginning: a rate over it is then 0 and not unknown.
+        ENDINGS.iter().for_each(|&name| drop(metrics.streams_closed.get_or_create(&Name { name })));
+        RESUMED.iter().for_each(|&name| drop(metrics.resumes.get_or_create(&Name { name })));
         *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = metrics.registered();
         metrics
     }
@@ -209,13 +218,7 @@ impl Metrics {
 
     /// A stream opened and has seen where it begins, after a replay of so many events.
     pub fn resumed(&self, outcome: Resumed, replayed: u64) {
-        let name = match outcome {
-            Resumed::Fresh => "fresh",
-            Resumed::Ring => "ring",
-            Resumed::Log => "log",
-            Resumed::Reset => "reset",
-        };
-        self.resumes.get_or_create(&Name { name }).inc();
+        self.resumes.get_or_create(&Name { name: RESUMED[outcome as usize] }).inc();
         if matches!(outcome, Resumed::Ring | Resumed::Log) {
             self.replay_events.observe(replayed as f64);
         }
