@@ -55,12 +55,15 @@ pub struct ServeConfig {
     /// A stream whose reader takes nothing for so long is closed, in seconds.
     #[arg(long, env = "SIGNALBOX_STALL_S", default_value_t = 30)]
     pub stall_s: u32,
-    /// Start with streams switched off: clients poll. An administrator can switch them on at run time.
+    /// Start this process with streams switched off: clients poll until an administrator enables streams after that start.
     #[arg(long, env = "DISABLE_SSE_SYSTEM", default_value_t = false)]
     pub disable_sse: bool,
     /// Resident memory at which this process opens no new streams, in MiB; at nine tenths it batches. 0 sets no limit.
     #[arg(long, env = "SIGNALBOX_MEMORY_MIB", default_value_t = 1_024)]
     pub memory_mib: u32,
+    /// What a metrics scraper sends as its bearer token [default: only a signed-in user with system.read may scrape].
+    #[arg(long, env = "SIGNALBOX_METRICS_TOKEN", hide_env_values = true)]
+    pub metrics_token: Option<String>,
     /// Life of an access token, in seconds. A stream ends with its token.
     #[arg(long, env = "SIGNALBOX_ACCESS_TOKEN_S", default_value_t = 900)]
     pub access_token_s: u32,

@@ -17,6 +17,7 @@
 //! - A notification is a hint, the table is the truth.
 //! - There is no service layer, no repository, no message bus: a handler calls a function.
 
+pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod domain;
@@ -25,6 +26,8 @@ pub mod hub;
 pub mod import;
 pub mod incidents;
 pub mod log;
+pub mod metrics;
 pub mod postgres;
 pub mod projections;
+pub mod protect;
 pub mod server;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use signalbox::compare::{self, CompareOptions};
 use signalbox::config::{DatabaseConfig, ServeConfig};
 use signalbox::demo::{self, DemoOptions};
 use signalbox::import::{self, ImportOptions};
@@ -44,6 +45,8 @@ enum Subcommands {
     Import(ImportCommand),
     /// Play synthetic operations traffic until interrupted.
     Demo(DemoOptions),
+    /// Follow the stream and its polling twin at once and report every difference; exit code 1 if there is one.
+    Compare(CompareOptions),
     /// Write the OpenAPI document to standard output.
     Openapi,
 }
@@ -83,6 +86,12 @@ async fn main() -> anyhow::Result<()> {
         }
         Some(Subcommands::Demo(options)) => demo(&cli.database, options).await,
         Some(Subcommands::Rebuild) => rebuild(&cli.database).await,
+        Some(Subcommands::Compare(options)) => {
+            let report = compare::compare(&options).await?;
+            say(&format!("{report}\n"))?;
+            anyhow::ensure!(report.differences.is_empty(), "the stream and its polling twin differ");
+            Ok(())
+        }
         Some(Subcommands::Openapi) => say(&signalbox::http::docs::text()),
     }
 }

@@ -19,16 +19,20 @@ use crate::demo::{self, DemoOptions};
 use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
 use crate::domain::{incident, system, user};
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
-use crate::hub::{Bounds, Hub, Places};
-use crate::log::{Appender, Cause, Command, EventType, NewEvent, Registry, Tail, Tailed, Write, read};
+use crate::hub::{Bounds, Hub, Places, Protection};
+use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
+use crate::metrics::Metrics;
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
-use crate::projections::{Accounts, SingleFlight, incident_statistics};
+use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
+use crate::protect::protect;
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
 /// How often replies past their time, and quiet callers, are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
+/// Of the end of the log, taken into memory at the start if it has room: about 10 MiB and 10 queries.
+const REMEMBERED_EVENTS: i64 = 10_000;
 /// For the last event of an orderly stop.
 const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 
@@ -121,7 +125,6 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     tail: Tail,
-    process: Uuid,
 }
 
 impl Server {
@@ -143,33 +146,46 @@ impl Server {
         let head = read::head(&database).await?;
         let accounts = Arc::new(Accounts::default());
         accounts.load(&database).await?;
+        let control = Control::new(config.disable_sse);
+        control.load(&database).await?;
         let (heard, listening) = watch::channel(false);
         let tail = Tail::new(backend.direct.clone(), head, nudge, heard);
         let registry = Arc::new(registry());
         let bounds = Bounds { ring_bytes: config.ring_mib << 20, stall: Duration::from_secs(config.stall_s.into()) };
-        let hub = Hub::new(head, bounds, registry.clone(), database.clone(), accounts.clone(), stop.clone());
+        let metrics = Arc::new(Metrics::default());
+        let (to_read, to_know) = (database.clone(), accounts.clone());
+        let hub = Hub::new(head, bounds, registry.clone(), to_read, to_know, stop.clone(), metrics.clone());
         let hub = Arc::new(hub);
+        remember(&hub, &database, head).await?;
         let places = Places::open(backend.direct.clone(), config.streams_per_user, stop.clone()).await?;
         let secret = database.query(include_str!("../sql/queries/secret_find.sql"), &[&"access-token"]).await?;
         let secret: Vec<u8> =
             secret.first().context("the key that signs tokens is missing: run `signalbox migrate`")?.get(0);
+        hub.change_mode(|mode| mode.disabled = control.word().disabled());
+        let started_at = OffsetDateTime::now_utc();
+        metrics.know_types(registry.all().map(|kind| kind.name));
         let app = Arc::new(App {
             tokens: Tokens::new(&secret, config.access_token_s),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute)?,
+            protection: Protection::new(config.memory_mib, started_at),
             config,
             database,
             appender,
             hub,
             places,
             accounts,
+            control,
+            metrics,
             registry,
             incident_statistics: SingleFlight::new(head, incident_statistics::CHANGED_BY),
             in_flight: InFlight::default(),
             listening,
+            process: Uuid::now_v7(),
+            started_at,
             stop,
         });
-        Ok(Server { address, admin_password, app, listener, tail, process: Uuid::now_v7() })
+        Ok(Server { address, admin_password, app, listener, tail })
     }
 
     /// For whatever runs beside the server in the same process.
@@ -182,7 +198,8 @@ impl Server {
     /// # Errors
     /// The log has a hole: nothing may be served on.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Server { app, listener, tail, process, .. } = self;
+        let Server { app, listener, tail, .. } = self;
+        let process = app.process;
         let site = http::site(app.clone());
         let following = tokio::spawn({
             // However following ends, by a hole or by a panic: nothing is served on without it.
@@ -194,20 +211,33 @@ impl Server {
             }
         });
         let forgetting = tokio::spawn(forget(app.clone()));
+        let protecting = tokio::spawn(protect(app.clone()));
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
-        announce(&app, process, "system.started", json!(started)).await;
+        announce(&app, "system.started", json!(started)).await;
         if app.config.demo {
             let (database, appender, stop) = (app.database.clone(), app.appender.clone(), app.stop.clone());
             tokio::spawn(demo::run(DemoOptions::default(), database, appender, stop));
         }
         http::serve::serve(listener, site, &app).await;
-        let farewell = announce(&app, process, "system.stopped", json!(system::Stopped { process }));
+        let farewell = announce(&app, "system.stopped", json!(system::Stopped { process }));
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
         }
         forgetting.abort();
+        protecting.abort();
         following.await?
     }
+}
+
+/// Fills the hub's memory with the end of the log, before the tail goes on from there.
+async fn remember(hub: &Hub, database: &Database, head: Head) -> anyhow::Result<()> {
+    let mut position = (head.seq - REMEMBERED_EVENTS).max(0);
+    while position < head.seq {
+        let page = read::after(database, position, (head.seq - position).min(read::PAGE_EVENTS)).await?;
+        position = page.last().context("the log has a hole")?.seq;
+        hub.remember(page);
+    }
+    Ok(())
 }
 
 /// The tail's events: first to the accounts, so that rights are those of now, then to what is derived, so
@@ -222,11 +252,15 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
             Ok(Tailed::Events(events)) => {
                 app.accounts.apply(&events);
                 app.incident_statistics.notice(&events);
+                app.control.apply(&events);
+                obey(&app);
                 app.hub.publish(events);
             }
             Ok(Tailed::Rewritten(head)) => {
                 app.accounts.load(&app.database).await?;
                 app.incident_statistics.rewrite(head);
+                app.control.load(&app.database).await?;
+                obey(&app);
                 app.hub.rewrite(head);
             }
             Err(hole) => {
@@ -234,6 +268,15 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 return Err(hole.into());
             }
         }
+    }
+}
+
+/// Lets the streams follow the administrators' word. They are woken only where it changed.
+fn obey(app: &App) {
+    let disabled = app.control.word().disabled();
+    if app.hub.mode().disabled != disabled {
+        tracing::info!(disabled, "streams");
+        app.hub.change_mode(|mode| mode.disabled = disabled);
     }
 }
 
@@ -250,7 +293,7 @@ async fn forget(app: Arc<App>) {
 }
 
 /// An event of this process. That it cannot be recorded stops nothing.
-async fn announce(app: &App, process: Uuid, kind: &'static str, data: serde_json::Value) {
+async fn announce(app: &App, kind: &'static str, data: serde_json::Value) {
     let event = NewEvent {
         id: Uuid::now_v7(),
         kind,
@@ -258,7 +301,7 @@ async fn announce(app: &App, process: Uuid, kind: &'static str, data: serde_json
         occurred_at: OffsetDateTime::now_utc(),
         permissions: &[SYSTEM_READ],
     };
-    let writes = vec![Write { stream: format!("system/{process}"), expected: None, events: vec![event] }];
+    let writes = vec![Write { stream: format!("system/{}", app.process), expected: None, events: vec![event] }];
     let command = Command { cause: Cause::system("server"), writes, states: Vec::new(), idempotency: None };
     if let Err(error) = app.appender.append(command).await {
         tracing::warn!(%error, kind, "not recorded");

@@ -49,9 +49,21 @@ async fn the_page_of_the_api_needs_nothing_from_elsewhere() {
 
 #[test]
 fn the_stream_s_contract_names_every_frame_and_reason() {
-    for word in
-        ["ready", "heartbeat", "reset", "bye", "future", "epoch", "shutdown", "token_expired", "revoked", "unavailable"]
-    {
+    for word in [
+        "ready",
+        "heartbeat",
+        "reset",
+        "bye",
+        "future",
+        "epoch",
+        "shutdown",
+        "token_expired",
+        "revoked",
+        "unavailable",
+        "disabled",
+        "degraded",
+        "essential_only",
+    ] {
         assert!(STREAM.contains(&format!("`{word}`")) || STREAM.contains(&format!("`event: {word}`")), "{word}");
     }
 }

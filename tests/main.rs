@@ -5,7 +5,9 @@ mod harness;
 
 mod append;
 mod bad_input;
+mod compare;
 mod compress;
+mod control;
 mod demo;
 mod documents;
 mod doors;
@@ -13,6 +15,7 @@ mod faults;
 mod import;
 mod incidents;
 mod limits;
+mod metrics;
 mod pressure;
 mod private_postgres;
 mod process;

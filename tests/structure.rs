@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each part may name of ours, beside itself.
-const MAY_IMPORT: [(&str, &[&str]); 5] = [
+const MAY_IMPORT: [(&str, &[&str]); 6] = [
     ("domain", &[]),
     ("postgres", &[]),
     ("log", &["postgres"]),
     ("projections", &["domain", "log", "postgres", "incidents"]),
-    ("hub", &["log", "postgres", "projections"]),
+    ("metrics", &[]),
+    ("hub", &["log", "metrics", "postgres", "projections"]),
 ];
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use poem::http::StatusCode;
 
@@ -91,7 +92,10 @@ async fn attempt(caller: &Caller, decided: Result<Decision, Problem>) -> Result<
     // A Reply is numbers, text and JSON.
     let kept = serde_json::to_string(&reply).unwrap_or_default();
     let command = Command { cause: caller.cause(), writes, states, idempotency: caller.idempotency(kept) };
-    let outcome = match caller.app.appender.append(command).await {
+    let asked = Instant::now();
+    let outcome = caller.app.appender.append(command).await;
+    caller.app.metrics.appended(asked.elapsed());
+    let outcome = match outcome {
         // What may be there once was there first, such as a dedup key: decided anew, the command sees it.
         Err(AppendError::Refused { sqlstate, .. }) if sqlstate == UNIQUE_VIOLATION => return Ok(None),
         outcome => outcome?,

@@ -67,17 +67,20 @@ fn complete(method: &str, operation: &mut Value) {
     let is_command = method != "get";
     let secured = operation.get("security").is_some();
     let has_body = operation.get("requestBody").is_some();
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let opens_stream = id.starts_with("streamEvents"); // 409 for whom streams are not offered yet
     let has_path = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "path"));
     let takes =
         |name: &str| operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name));
-    let takes_position = takes("min_seq") || operation["operationId"] == "listEvents";
+    let takes_position = takes("min_seq") || id == "listEvents";
     let never = |status: &str| match status {
         "405" => true, // this method does exist
-        "409" | "412" => !is_command || !secured,
+        "409" => !opens_stream && (!is_command || !secured),
+        "412" => !is_command || !secured,
         "413" | "415" => !has_body,
         "422" => !is_command,
         "410" => !takes_position,
-        "403" => !secured && operation["operationId"] != "refresh", // a cookie from elsewhere
+        "403" => !secured && id != "refresh", // a cookie from elsewhere
         "404" => !has_path,
         _ => false,
     };
@@ -92,7 +95,7 @@ fn complete(method: &str, operation: &mut Value) {
         unwanted.iter().for_each(|status| drop(responses.remove(status)));
     }
     // These append nothing that a repetition would double.
-    if !is_command || !secured || matches!(operation["operationId"].as_str(), Some("connectStream" | "logout")) {
+    if !is_command || !secured || matches!(id.as_str(), "connectStream" | "logout") {
         return;
     }
     let mut headers = vec![header_parameter(
@@ -100,7 +103,7 @@ fn complete(method: &str, operation: &mut Value) {
         "Names this command: sent again within 24 hours it is answered as the first time and does nothing.",
         json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" }),
     )];
-    if has_path {
+    if has_path || matches!(id.as_str(), "disableStreams" | "enableStreams" | "setStreamShare") {
         headers.push(header_parameter(
             "If-Match",
             "The ETag of what you saw; if it has changed since, nothing happens (412).",

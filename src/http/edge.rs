@@ -1,6 +1,7 @@
 //! What happens to every request before its handler and to every answer after it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 use super::compress::{Wish, refuse_encoded};
 use super::limits::Standing;
 use super::problem::{Problem, from_error};
+use crate::metrics::Metrics;
 
 /// Largest body of a request.
 const BODY_BYTES: usize = 256 << 10;
@@ -41,11 +43,12 @@ pub struct Asked {
 pub struct Edge<E> {
     site: E,
     queries: Queries,
+    metrics: Arc<Metrics>,
 }
 
 impl Edge<()> {
     /// Around a site whose operations know these query parameters.
-    pub fn around<E>(site: E, queries: Queries) -> Edge<impl Endpoint<Output = Response>>
+    pub fn around<E>(site: E, queries: Queries, metrics: Arc<Metrics>) -> Edge<impl Endpoint<Output = Response>>
     where
         E: Endpoint + 'static,
         E::Output: IntoResponse + 'static,
@@ -53,7 +56,8 @@ impl Edge<()> {
         let panicked = |_: Box<dyn std::any::Any + Send>| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says why")
         };
-        Edge { site: site.map_to_response().with(CatchPanic::new().with_handler(panicked)).map_to_response(), queries }
+        let site = site.map_to_response().with(CatchPanic::new().with_handler(panicked)).map_to_response();
+        Edge { site, queries, metrics }
     }
 }
 
@@ -66,10 +70,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let standing = Standing::default();
         let wish = Wish::of(request.headers_mut());
+        let mut timed_out = false;
         let answer = match prepare(&mut request, &request_id, &standing, &self.queries).await {
             Ok(()) => match timeout(ANSWER_WAIT, self.site.call(request)).await {
                 Ok(answer) => answer.map_err(from_error),
-                Err(_elapsed) => Err(Problem::unavailable("timeout", "no answer in time", 1)),
+                Err(_elapsed) => {
+                    timed_out = true;
+                    Err(Problem::unavailable("timeout", "no answer in time", 1))
+                }
             },
             Err(problem) => Err(problem),
         };
@@ -81,6 +89,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         let mut response = wish.grant(response).await;
         secure(&mut response, &request_id);
         standing.write(response.headers_mut());
+        // A 503 was counted where it came from, as a query or an append that failed, or is no failure.
+        self.metrics.answered(timed_out || response.status() == StatusCode::INTERNAL_SERVER_ERROR);
         let (status, elapsed) = (response.status().as_u16(), started.elapsed());
         // Without the query, which may carry secrets of careless clients.
         tracing::debug!(%method, path, status, request_id, ?elapsed, "request");

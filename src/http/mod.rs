@@ -11,19 +11,23 @@ mod handover;
 mod health;
 mod incidents;
 pub mod limits;
+mod metrics;
 mod page;
 pub mod problem;
 pub mod serve;
 mod sign_in;
 mod stream;
+mod system;
 mod text;
 pub mod token;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use poem::{EndpointExt, IntoEndpoint, Route, get};
 use poem_openapi::OpenApiService;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -35,11 +39,12 @@ pub use sign_in::{Passwords, first_admin};
 
 use crate::config::ServeConfig;
 use crate::domain::user::User;
-use crate::hub::{Hub, Places, Reset};
+use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
+use crate::metrics::Metrics;
 use crate::postgres::Database;
 use crate::projections::incident_statistics::IncidentStatistics;
-use crate::projections::{Account, Accounts, SingleFlight};
+use crate::projections::{Account, Accounts, Control, SingleFlight};
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
@@ -63,6 +68,12 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
+    /// Whether there are streams, and for whom.
+    pub control: Control,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
+    /// What it takes from streams to protect itself.
+    pub protection: Protection,
     /// Which events there are.
     pub registry: Arc<Registry>,
     /// Access tokens.
@@ -73,6 +84,10 @@ pub struct App {
     pub in_flight: InFlight,
     /// Whether notifications arrive.
     pub listening: watch::Receiver<bool>,
+    /// Names this process until it ends.
+    pub process: Uuid,
+    /// When it began.
+    pub started_at: OffsetDateTime,
     /// Whether the private PostgreSQL, if there is one, runs.
     pub stop: CancellationToken,
 }
@@ -115,8 +130,17 @@ impl App {
 
 /// Every documented operation.
 fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
-    let api =
-        (sign_in::SignIn, incidents::Incidents, incidents::Statistics, events::Events, stream::Streams, health::Health);
+    let api = (
+        sign_in::SignIn,
+        incidents::Incidents,
+        incidents::Statistics,
+        events::Events,
+        stream::Streams,
+        transport::Transports,
+        system::System,
+        health::Health,
+        metrics::Scrape,
+    );
     OpenApiService::new(api, "Signalbox", env!("CARGO_PKG_VERSION"))
 }
 
@@ -133,6 +157,8 @@ pub fn site(app: Arc<App>) -> serve::Site {
         .at("/openapi.json", get(docs::Document::new(&document)))
         .at("/livez", operations.clone())
         .at("/readyz", operations.clone())
+        .at("/metrics", operations.clone())
         .nest_no_strip("/api", operations);
-    Arc::new(edge::Edge::around(site.data(app), known).boxed())
+    let metrics = app.metrics.clone();
+    Arc::new(edge::Edge::around(site.data(app), known, metrics).boxed())
 }

@@ -264,10 +264,7 @@ impl Payload for ProblemJson {
 
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Problem {
-        // Class 22: a value that PostgreSQL cannot take, such as a forged cursor.
-        if let QueryError::Query(query) = &error
-            && query.code().is_some_and(|code| code.code().starts_with("22"))
-        {
+        if error.is_the_client_s() {
             return Problem::bad_request("invalid_value", "a value in the request cannot be read");
         }
         tracing::warn!(%error, "query failed");

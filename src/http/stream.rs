@@ -14,13 +14,13 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
-use super::App;
 use super::answer::{Answer, Done, Reply};
 use super::caller::Caller;
 use super::events::{EventView, Tag, filter, position};
 use super::handover::Door;
 use super::problem::Problem;
-use crate::hub::{Cursor, Filter, Level, Reader, Refused, Viewer};
+use super::{App, transport};
+use crate::hub::{Cursor, Filter, Reader, Refused, Viewer};
 use crate::log::sha256;
 
 /// Bytes of a one-time stream id before it is written as text.
@@ -29,9 +29,6 @@ const TICKET_BYTES: usize = 32;
 const TICKET_CHARS: usize = 64;
 /// When a user without a place left may try again, in s: a lost connection's place comes back within 20.
 const PLACE_AGAIN_S: u32 = 10;
-
-/// When to look whether streams are on again, in s: spread, so that not everybody comes at once.
-const PROBE_S: std::ops::Range<u32> = 5..15;
 
 /// The operations on streams.
 pub struct Streams;
@@ -77,9 +74,10 @@ impl Streams {
         access_token: Query<Option<String>>,
     ) -> Answer<Frames> {
         let _ = access_token; // read by Caller
+        let returns = last_id.0.is_some();
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
         let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0)?.within(&caller.account.permissions);
-        open(&caller.app, request, caller.viewer(), filter, from).await
+        open(&caller.app, request, caller.viewer(), filter, from, returns).await
     }
 
     /// Get a one-time stream id
@@ -125,6 +123,7 @@ impl Streams {
         session: Query<Option<String>>,
     ) -> Answer<Frames> {
         // Parameters first: a mistake in them shall not use up the id.
+        let returns = last_id.0.is_some();
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
         let filter = filter(&app, types.0.as_deref(), stream.0, session.0)?;
         let used = || Problem::unauthorized("this stream id is unknown, used or too old; get another one");
@@ -142,22 +141,28 @@ impl Streams {
         if !row.get::<_, bool>("valid") || expired || app.accounts.session_ended(viewer.session) {
             return Err(used());
         }
-        open(&app, request, viewer, filter.within(&account.permissions), from).await
+        open(&app, request, viewer, filter.within(&account.permissions), from, returns).await
     }
 }
 
-async fn open(app: &App, request: &Request, viewer: Viewer, filter: Filter, from: Cursor) -> Answer<Frames> {
+/// `returns`: the reader sends the header that browsers send when they had a stream before.
+async fn open(
+    app: &App,
+    request: &Request,
+    viewer: Viewer,
+    filter: Filter,
+    from: Cursor,
+    returns: bool,
+) -> Answer<Frames> {
     if app.stop.is_cancelled() {
         return Err(Problem::unavailable("stopping", "this process stops", 1));
     }
-    let mode = app.hub.mode();
-    if mode.disabled || mode.level >= Level::NoNewStreams {
-        let detail = "streams are switched off for now; poll GET /api/v1/events on the same cursor";
-        return Err(Problem::unavailable("streams_off", detail, rand::random_range(PROBE_S)));
-    }
+    transport::admit(app, viewer.user)?;
     let place = app.places.take(viewer.user).await.map_err(too_many_streams)?;
     let peer = request.remote_addr().as_socket_addr().copied();
     let reader = Reader::subscribe(app.hub.clone(), viewer, peer, place, filter, from).await?;
+    app.metrics.sse_connections.inc();
+    app.metrics.sse_reconnections.inc_by(returns.into());
     let body = match request.data::<Arc<Door>>() {
         // The connection is taken out of the HTTP library and goes on without this body.
         Some(door) => {

@@ -7,11 +7,13 @@
 //! what comes next → `writer` (sockets of our own) or `body` (a response inside an HTTP library).
 
 mod body;
+mod breaker;
 pub mod filter;
 pub mod frame;
 mod level;
 mod open;
 mod places;
+pub mod protection;
 mod reader;
 mod repetitions;
 mod replay;
@@ -20,10 +22,10 @@ mod round;
 mod writer;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +36,7 @@ pub use frame::{Bye, Reset};
 pub use level::Level;
 pub use open::{Open, OpenStreams};
 pub use places::{Place, Places, Refused};
+pub use protection::Protection;
 pub use reader::{Cursor, Reader};
 pub use replay::PAGE_EVENTS as REPLAY_PAGE_EVENTS;
 pub use writer::{Taken, Writers};
@@ -44,6 +47,7 @@ use ring::Ring;
 use round::{Entry, Gathering, Round};
 
 use crate::log::{Event, Head, Registry};
+use crate::metrics::Metrics;
 use crate::postgres::Database;
 use crate::projections::Accounts;
 
@@ -73,7 +77,7 @@ pub struct Hub {
     /// What streams are given, and whether there are any.
     mode: watch::Sender<Mode>,
     writers: OnceLock<Writers>,
-    sent: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 /// What a process lets its streams do.
@@ -87,7 +91,7 @@ pub struct Mode {
 
 /// Readers with the same wish and the same rights. They are told the same bytes.
 struct Class {
-    filter: Filter,
+    filter: Arc<Filter>,
     /// The newest round from each source and the cursor it began at: most readers stand at the same one.
     live: Mutex<Option<(i64, Arc<Round>)>>,
     replayed: Mutex<Option<(i64, Arc<Round>)>>,
@@ -114,6 +118,7 @@ impl Hub {
         database: Database,
         accounts: Arc<Accounts>,
         stop: CancellationToken,
+        metrics: Arc<Metrics>,
     ) -> Hub {
         Hub {
             stall: bounds.stall,
@@ -129,7 +134,7 @@ impl Hub {
             open: OpenStreams::default(),
             mode: watch::Sender::default(),
             writers: OnceLock::new(),
-            sent: AtomicU64::new(0),
+            metrics,
         }
     }
 
@@ -156,15 +161,16 @@ impl Hub {
         self.wake(true);
     }
 
+    /// Takes the log's newest events from before this process, so that streams that come back after a restart
+    /// find in memory what they missed. `events` end at the head.
+    pub fn remember(&self, events: Vec<Event>) {
+        let entries = self.entries(events);
+        self.ring.write().unwrap_or_else(PoisonError::into_inner).push(entries);
+    }
+
     /// Hands the tail's next events to all readers. Called by one task, in order.
     pub fn publish(&self, events: Vec<Event>) {
-        let mut repetitions = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner);
-        let entries = events.into_iter().map(|event| {
-            let critical = self.registry.get(&event.kind).is_some_and(|kind| kind.critical);
-            let repetition = repetitions.notice(&event);
-            Entry::new(event, critical, repetition)
-        });
-        let entries = Vec::from_iter(entries);
+        let entries = self.entries(events);
         let critical = entries.iter().any(|entry| entry.critical);
         let seq = {
             let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
@@ -174,6 +180,16 @@ impl Hub {
         self.head.send_modify(|head| head.seq = seq);
         self.wake(critical);
         self.forget_empty_classes();
+    }
+
+    fn entries(&self, events: Vec<Event>) -> Vec<Entry> {
+        let mut repetitions = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = |event: Event| {
+            let critical = self.registry.get(&event.kind).is_some_and(|kind| kind.critical);
+            let repetition = repetitions.notice(&event);
+            Entry::new(event, critical, repetition)
+        };
+        events.into_iter().map(entry).collect()
     }
 
     /// Another history: every reader is told to load its state anew.
@@ -213,9 +229,18 @@ impl Hub {
 
     /// Counts rounds that were written, each to so many readers.
     fn account(&self, sent: &[(Arc<Round>, u32)]) {
-        let events = |round: &Round| round.kinds.iter().map(|(_, count)| u64::from(*count)).sum::<u64>();
-        let sum = sent.iter().map(|(round, readers)| events(round) * u64::from(*readers)).sum();
-        self.sent.fetch_add(sum, Ordering::Relaxed);
+        for (round, readers) in sent {
+            let readers = u64::from(*readers);
+            round.kinds.iter().for_each(|(kind, events)| self.metrics.sent(kind, u64::from(*events) * readers));
+            self.metrics.sent_bytes.inc_by(round.frames.len() as u64 * readers);
+            if round.from_log {
+                continue;
+            }
+            self.metrics.ring_hits.inc_by(readers);
+            // By the database's clock: on another machine's, this is as exact as the two agree.
+            let since = round.recorded_at.map(|at| OffsetDateTime::now_utc() - at);
+            since.and_then(|since| since.try_into().ok()).into_iter().for_each(|since| self.metrics.delivered(since));
+        }
     }
 
     fn wake(&self, urgent: bool) {
@@ -240,7 +265,7 @@ impl Hub {
             return class;
         }
         let class = Arc::new(Class {
-            filter: filter.clone(),
+            filter: Arc::new(filter.clone()),
             live: Mutex::default(),
             replayed: Mutex::default(),
             previewed: Mutex::default(),
@@ -300,7 +325,7 @@ impl Class {
         match &*newest {
             Some((start, round)) if *start == cursor && round.cursor > cursor => round.clone(),
             _ => {
-                let round = Arc::new(Gathering::new(cursor).add(page.behind(cursor), &self.filter).finish());
+                let round = Arc::new(Gathering::new(cursor).add(page.behind(cursor), &self.filter).of_log().finish());
                 *newest = Some((cursor, round.clone()));
                 round
             }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use time::OffsetDateTime;
 
-use super::Viewer;
+use super::{Filter, Viewer};
 
 /// An open stream, as it is seen from outside.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Open {
     pub number: u64,
     /// Who reads.
     pub viewer: Viewer,
+    /// What was asked for, with the rights of then; shared with all who ask for the same.
+    pub filter: Arc<Filter>,
     /// From where.
     pub peer: Option<SocketAddr>,
     /// Since when.
@@ -60,10 +62,10 @@ impl OpenStreams {
         limits.map(|limit| streams.values().filter(|open| head - open.cursor() >= limit).count())
     }
 
-    pub(super) fn add(&self, viewer: Viewer, peer: Option<SocketAddr>, cursor: i64) -> Arc<Open> {
+    pub(super) fn add(&self, viewer: Viewer, filter: Arc<Filter>, peer: Option<SocketAddr>, cursor: i64) -> Arc<Open> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed) + 1;
         let opened_at = OffsetDateTime::now_utc();
-        let open = Arc::new(Open { number, viewer, peer, opened_at, cursor: AtomicI64::new(cursor) });
+        let open = Arc::new(Open { number, viewer, filter, peer, opened_at, cursor: AtomicI64::new(cursor) });
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).insert(number, open.clone());
         self.count.fetch_add(1, Ordering::Relaxed);
         open

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{Bye, Class, Filter, Hub, Level, Moment, Open, Page, Place, Reset, Round, Viewer, frame};
 use crate::log::{Head, read};
+use crate::metrics::{Ended, Resumed};
 use crate::postgres::QueryError;
 
 /// A comment at least this often, so that proxies (60 s by default) keep the connection.
@@ -67,8 +68,16 @@ pub struct Reader {
     tick_at: Instant,
     ticks: u32,
     expires_at: Instant,
+    resuming: Option<Resuming>,
+    ended: Ended,
     /// Comes back with the end of the stream.
     _place: Place,
+}
+
+/// How a stream began, until it is told `ready` for the first time.
+struct Resuming {
+    from: i64,
+    outcome: Resumed,
 }
 
 enum Stage {
@@ -117,9 +126,15 @@ impl Reader {
         let refused = from.refused_by(at);
         let cursor = from.after.filter(|_| refused.is_none()).unwrap_or(at.seq);
         let lifetime = u64::try_from(viewer.expires_at - OffsetDateTime::now_utc().unix_timestamp()).unwrap_or(0);
+        let outcome = match (refused, from.after) {
+            (Some(_), _) => Resumed::Reset,
+            (None, None) => Resumed::Fresh,
+            (None, Some(_)) => Resumed::Ring,
+        };
+        let class = hub.class(filter);
         Ok(Reader {
-            class: hub.class(filter),
-            open: hub.open.add(viewer, peer, cursor),
+            open: hub.open.add(viewer, class.filter.clone(), peer, cursor),
+            class,
             rights_seen: None,
             epoch: at.epoch,
             cursor,
@@ -130,6 +145,8 @@ impl Reader {
             tick_at: Instant::now() + TICK,
             ticks: 0,
             expires_at: Instant::now() + Duration::from_secs(lifetime),
+            resuming: Some(Resuming { from: cursor, outcome }),
+            ended: Ended::Left,
             _place: place,
             hub,
         })
@@ -178,6 +195,10 @@ impl Reader {
 
     /// Takes the page that was asked for. `None`: nothing in it was for this reader.
     pub(super) fn replay(&mut self, page: &Page) -> Option<Step> {
+        self.hub.metrics.ring_misses.inc();
+        if let Some(resuming) = self.resuming.as_mut().filter(|resuming| resuming.outcome == Resumed::Ring) {
+            resuming.outcome = Resumed::Log;
+        }
         let round = self.class.replay(page, self.cursor);
         self.take(round)
     }
@@ -185,8 +206,14 @@ impl Reader {
     /// Ends it from outside, as when the page did not come.
     pub(super) fn bye(&mut self, reason: Bye) -> Step {
         self.stage = Stage::Ended;
+        self.ended = Ended::of(reason.as_str());
         let retry_ms = if reason.is_brief() { RETRY_AFTER_BYE_MS } else { RETRY_MS };
         Step::Bye(frame::bye(reason, rand::random_range(retry_ms)), reason)
+    }
+
+    /// It will be closed because its socket has taken nothing for too long.
+    pub(super) fn stalled(&mut self) {
+        self.ended = Ended::Stalled;
     }
 
     /// The socket takes no more for now. True when that makes it one that lags.
@@ -226,7 +253,7 @@ impl Reader {
             // Fails closed: a user this process does not know has no rights.
             let Some(account) = self.hub.accounts.active(user) else { return Some(Bye::Revoked) };
             if self.class.filter.permissions != account.permissions {
-                let filter = Filter { permissions: account.permissions.clone(), ..self.class.filter.clone() };
+                let filter = Filter { permissions: account.permissions.clone(), ..(*self.class.filter).clone() };
                 self.class = self.hub.class(filter);
             }
         }
@@ -244,6 +271,9 @@ impl Reader {
         if matches!(self.stage, Stage::CatchingUp) {
             self.stage = Stage::Live;
             self.told = self.cursor;
+            if let Some(Resuming { from, outcome }) = self.resuming.take() {
+                self.hub.metrics.resumed(outcome, u64::try_from(self.cursor - from).unwrap_or(0));
+            }
             return Some(Step::Frame(frame::ready(Head { epoch: self.epoch, seq: self.cursor })));
         }
         None
@@ -295,6 +325,8 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.hub.open.remove(&self.open);
+        let lasted = (OffsetDateTime::now_utc() - self.open.opened_at).try_into().unwrap_or_default();
+        self.hub.metrics.ended(self.ended, lasted);
     }
 }
 

@@ -52,6 +52,8 @@ pub(super) struct Round {
     pub last: Option<i64>,
     /// It ends for its size, not for want of events.
     pub full: bool,
+    /// It was read from the log, not found in the ring.
+    pub from_log: bool,
     /// When its first admitted event was recorded.
     pub recorded_at: Option<OffsetDateTime>,
     /// Admitted events by type.
@@ -67,8 +69,15 @@ pub(super) struct Gathering {
 
 impl Gathering {
     pub fn new(cursor: i64) -> Gathering {
-        let round =
-            Round { frames: Bytes::new(), cursor, last: None, full: false, recorded_at: None, kinds: Vec::new() };
+        let round = Round {
+            frames: Bytes::new(),
+            cursor,
+            last: None,
+            full: false,
+            from_log: false,
+            recorded_at: None,
+            kinds: Vec::new(),
+        };
         Gathering { frames: Vec::new(), bytes: 0, round }
     }
 
@@ -96,6 +105,12 @@ impl Gathering {
             Some((_, count)) => *count += 1,
             None => self.round.kinds.push((event.kind.clone(), 1)),
         }
+    }
+
+    /// Says that its entries were read from the log.
+    pub fn of_log(mut self) -> Gathering {
+        self.round.from_log = true;
+        self
     }
 
     /// Says that there is nothing more up to here.

@@ -5,6 +5,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -21,7 +22,7 @@ const CALL: &str = "select * from append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10
                     $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)";
 
 /// Commands that may wait. At 10,000 events/s a full queue is 0.4 s of work; more would only be answered late.
-const QUEUE_COMMANDS: usize = 4_096;
+pub const QUEUE_COMMANDS: usize = 4_096;
 /// Events in one batch: bounds the time for which `log_head` stays locked to some 20 ms.
 const BATCH_EVENTS: usize = 1_024;
 /// Bytes of data, state and replies in one batch.
@@ -44,6 +45,13 @@ const RESOLVE_WAIT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Pending>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    commands: AtomicU64,
+    failed: AtomicU64,
 }
 
 struct Pending {
@@ -58,7 +66,7 @@ impl Appender {
     pub fn start(database: Direct, appended: Arc<Notify>) -> Appender {
         let (queue, commands) = mpsc::channel(QUEUE_COMMANDS);
         tokio::spawn(Writer::new(database, appended).run(commands));
-        Appender { queue }
+        Appender { queue, counts: Arc::default() }
     }
 
     /// Appends one command's events, all or none.
@@ -75,7 +83,16 @@ impl Appender {
     /// # Cancellation
     /// Dropped before the reply, the append goes on: outcome unknown; the idempotency key tells.
     pub async fn append(&self, command: Command) -> Result<Outcome, AppendError> {
-        let prepared = Prepared::new(command)?;
+        let outcome = self.enqueue(Prepared::new(command)?).await;
+        self.counts.commands.fetch_add(1, Ordering::Relaxed);
+        // A command that PostgreSQL refuses says nothing of the database's health.
+        if !matches!(outcome, Ok(_) | Err(AppendError::Refused { .. })) {
+            self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    async fn enqueue(&self, prepared: Prepared) -> Result<Outcome, AppendError> {
         let (reply, outcome) = oneshot::channel();
         self.queue.try_send(Pending { prepared, reply }).map_err(|_full_or_stopped| AppendError::Overloaded)?;
         match timeout(OUTCOME_WAIT, outcome).await {
@@ -83,6 +100,11 @@ impl Appender {
             Ok(Err(_stopped)) => Err(AppendError::Unknown),
             Err(_elapsed) => Err(AppendError::Unknown),
         }
+    }
+
+    /// Commands since the start, and those of them that got no outcome.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.counts.commands.load(Ordering::Relaxed), self.counts.failed.load(Ordering::Relaxed))
     }
 
     /// Commands that wait now, of [`QUEUE_COMMANDS`].

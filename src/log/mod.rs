@@ -13,7 +13,7 @@ mod registry;
 pub mod stamp;
 mod tail;
 
-pub use append::Appender;
+pub use append::{Appender, QUEUE_COMMANDS};
 pub use command::{AppendError, Appended, Command, Idempotency, Outcome, State, StoredReply, Write};
 pub use event::{Actor, Cause, Event, NewEvent};
 pub use leaf::{Hash, canonical, hex, recompute, sha256};

@@ -1,5 +1,7 @@
 //! Pooled queries. Reads only: whatever changes state goes through the append queue.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
@@ -18,6 +20,13 @@ const ANSWER_WAIT: Duration = Duration::from_secs(8);
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    queries: AtomicU64,
+    failed: AtomicU64,
 }
 
 /// Why a query got no rows.
@@ -37,6 +46,13 @@ pub enum QueryError {
     NoRow,
 }
 
+impl QueryError {
+    /// Class 22: a value that PostgreSQL cannot take, such as a forged cursor.
+    pub fn is_the_client_s(&self) -> bool {
+        matches!(self, QueryError::Query(error) if error.code().is_some_and(|code| code.code().starts_with("22")))
+    }
+}
+
 impl Database {
     /// A pool of at most `size` connections.
     ///
@@ -53,7 +69,7 @@ impl Database {
             .wait_timeout(Some(POOL_WAIT))
             .create_timeout(Some(CONNECT_WAIT))
             .recycle_timeout(Some(CONNECT_WAIT));
-        Ok(Database { pool: pool.build()? })
+        Ok(Database { pool: pool.build()?, counts: Arc::default() })
     }
 
     /// Rows of one statement, which stays prepared on its connection: pass constant text only.
@@ -68,10 +84,20 @@ impl Database {
     /// The statement still ends on the server, within its statement timeout, and the connection is kept.
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {
         let first = self.attempt(sql, parameters).await;
-        match first {
+        let answer = match first {
             Err(QueryError::Query(error)) if died(&error) => self.attempt(sql, parameters).await,
             answer => answer,
+        };
+        self.counts.queries.fetch_add(1, Ordering::Relaxed);
+        if answer.as_ref().is_err_and(|error| !error.is_the_client_s()) {
+            self.counts.failed.fetch_add(1, Ordering::Relaxed);
         }
+        answer
+    }
+
+    /// Queries since the start, and those of them that failed for no fault of a client.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.counts.queries.load(Ordering::Relaxed), self.counts.failed.load(Ordering::Relaxed))
     }
 
     /// The first row, if any.

@@ -80,7 +80,8 @@ async fn play(
     let (stop, registry) = (CancellationToken::new(), Arc::new(signalbox::server::registry()));
     let places = Places::open(world.direct.clone(), 0, stop.clone()).await.unwrap();
     let bounds = Bounds { ring_bytes: ring, stall: PROMPT };
-    let hub = Arc::new(Hub::new(head, bounds, registry, world.database.clone(), accounts.clone(), stop));
+    let hub =
+        Arc::new(Hub::new(head, bounds, registry, world.database.clone(), accounts.clone(), stop, Arc::default()));
     let mut coming = read::after(&world.database, head.seq, read::PAGE_EVENTS).await.unwrap().into_iter();
     let mut reader = None;
     let (mut text, mut published) = (String::new(), head.seq);

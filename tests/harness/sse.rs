@@ -58,6 +58,13 @@ impl Stream {
         }
     }
 
+    /// Says goodbye with this reason, and that it is worth coming back, and then ends.
+    pub async fn is_closed_with(&mut self, reason: &str) {
+        let bye = self.until("bye").await.pop().unwrap();
+        assert_eq!(bye.data, serde_json::json!({ "reason": reason, "reconnect": true }));
+        assert!(bye.retry_ms.is_some_and(|ms| ms > 0) && self.next().await.is_none());
+    }
+
     /// Blocks up to and with the one of this event.
     pub async fn until(&mut self, event: &str) -> Vec<Frame> {
         let mut frames = Vec::new();

@@ -200,6 +200,7 @@ impl Thread {
         }
         if moment.at.saturating_duration_since(stream.moved_at) >= self.stall {
             tracing::info!(stream = stream.reader.number(), "a reader that took nothing for too long is closed");
+            stream.reader.stalled();
             self.close(key);
         }
     }
