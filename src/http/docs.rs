@@ -72,6 +72,7 @@ fn complete(method: &str, operation: &mut Value) {
     let has_path = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "path"));
     let takes =
         |name: &str| operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name));
+    let takes_query = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "query"));
     let takes_position = takes("min_seq") || id == "listEvents";
     let never = |status: &str| match status {
         "405" => true, // this method does exist
@@ -93,6 +94,10 @@ fn complete(method: &str, operation: &mut Value) {
         .collect();
     if let Some(responses) = operation["responses"].as_object_mut() {
         unwanted.iter().for_each(|status| drop(responses.remove(status)));
+        if takes_query {
+            // The edge refuses parameters that the operation does not know.
+            responses.entry("400").or_insert_with(|| problem("The request is malformed: `errors` says where."));
+        }
     }
     // These append nothing that a repetition would double.
     if !is_command || !secured || matches!(id.as_str(), "connectStream" | "logout") {
@@ -114,6 +119,11 @@ fn complete(method: &str, operation: &mut Value) {
         Some(parameters) => parameters.extend(headers),
         None => operation["parameters"] = Value::Array(headers),
     }
+}
+
+fn problem(description: &str) -> Value {
+    let content = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+    json!({ "description": description, "content": content })
 }
 
 fn header_parameter(name: &str, description: &str, schema: Value) -> Value {
