@@ -27,6 +27,28 @@ async fn a_stream_over_http_2_says_the_same_as_over_http_1() {
 }
 
 #[tokio::test]
+async fn a_stream_in_gzip_says_the_same_without_delay() {
+    let world = world().await;
+    let server = world.serve().await;
+    let client = server.admin().await;
+    for http2 in [false, true] {
+        let http = reqwest::Client::builder().no_proxy();
+        let http = if http2 { http.http2_prior_knowledge() } else { http }.build().unwrap();
+        let path = format!("{}/api/v1/events/stream?types=incident.*", server.url);
+        let request = http.get(path).bearer_auth(&client.token).header("accept-encoding", "br, gzip;q=0.9");
+        let mut packed = Stream::of_gzip(request.send().await.unwrap());
+        let mut plain = client.stream("?types=incident.*", None).await;
+        packed.until("ready").await;
+        plain.until("ready").await;
+        report(&client, &"long and boring ".repeat(12)).await;
+        assert_eq!(packed.event().await, plain.event().await);
+        server.app.hub.change_mode(|mode| mode.level = signalbox::hub::Level::PollingOnly);
+        packed.is_closed_with("degraded").await;
+        server.app.hub.change_mode(|mode| mode.level = signalbox::hub::Level::Normal);
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_was_used_before_becomes_a_stream() {
     let world = world().await;
     let server = world.serve().await;

@@ -110,7 +110,7 @@ pub fn refuse_encoded(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Whether gzip is wanted, and not less than the plain text.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut identity, mut any) = (None, None, None);
     let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     for wish in values.flat_map(|value| value.split(',')) {

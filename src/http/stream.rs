@@ -16,11 +16,12 @@ use uuid::Uuid;
 
 use super::answer::{Answer, Done, Reply};
 use super::caller::Caller;
+use super::compress::accepts_gzip;
 use super::events::{EventView, Tag, filter, position};
 use super::handover::Door;
 use super::problem::Problem;
 use super::{App, transport};
-use crate::hub::{Cursor, Filter, Reader, Refused, Viewer};
+use crate::hub::{Cursor, Encoding, Filter, Reader, Refused, Subscription, Viewer};
 use crate::log::sha256;
 
 /// Bytes of a one-time stream id before it is written as text.
@@ -160,7 +161,9 @@ async fn open(
     transport::admit(app, viewer.user)?;
     let place = app.places.take(viewer.user).await.map_err(too_many_streams)?;
     let peer = request.remote_addr().as_socket_addr().copied();
-    let reader = Reader::subscribe(app.hub.clone(), viewer, peer, place, filter, from).await?;
+    let encoding = if accepts_gzip(request.headers()) { Encoding::Gzip } else { Encoding::Identity };
+    let wanted = Subscription { viewer, peer, place, filter, from, encoding };
+    let reader = Reader::subscribe(app.hub.clone(), wanted).await?;
     app.metrics.sse_connections.inc();
     app.metrics.sse_reconnections.inc_by(returns.into());
     let body = match request.data::<Arc<Door>>() {
@@ -171,7 +174,7 @@ async fn open(
         }
         None => Body::from_bytes_stream(reader.bytes().map(Ok::<_, std::io::Error>)),
     };
-    Ok(Frames(body))
+    Ok(Frames { body, encoding })
 }
 
 /// 429 and not 503: it is this user's doing, other processes would say the same, and a load balancer shall not
@@ -201,15 +204,23 @@ fn hash(ticket: &str) -> Vec<u8> {
 }
 
 /// A stream of frames.
-pub struct Frames(Body);
+pub struct Frames {
+    body: Body,
+    encoding: Encoding,
+}
 
 impl IntoResponse for Frames {
     fn into_response(self) -> Response {
-        Response::builder()
+        let response = Response::builder()
             .content_type("text/event-stream; charset=utf-8")
             .header(header::CACHE_CONTROL, "no-store")
-            .header("x-accel-buffering", "no") // nginx passes each frame on at once
-            .body(self.0)
+            .header(header::VARY, "accept-encoding")
+            .header("x-accel-buffering", "no"); // nginx passes each frame on at once
+        let response = match self.encoding {
+            Encoding::Identity => response,
+            Encoding::Gzip => response.header(header::CONTENT_ENCODING, "gzip"),
+        };
+        response.body(self.body)
     }
 }
 

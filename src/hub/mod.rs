@@ -8,6 +8,7 @@
 
 mod body;
 mod breaker;
+mod encoding;
 pub mod filter;
 pub mod frame;
 mod level;
@@ -31,13 +32,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use encoding::Encoding;
 pub use filter::Filter;
 pub use frame::{Bye, Reset};
 pub use level::Level;
 pub use open::{Open, OpenStreams};
 pub use places::{Place, Places, Refused};
 pub use protection::Protection;
-pub use reader::{Cursor, Reader};
+pub use reader::{Cursor, Reader, Subscription};
 pub use replay::PAGE_EVENTS as REPLAY_PAGE_EVENTS;
 pub use writer::{Taken, Writers};
 
@@ -68,7 +70,7 @@ pub struct Hub {
     registry: Arc<Registry>,
     /// The head that readers wait on; it changes after the ring holds the events.
     head: watch::Sender<Head>,
-    classes: Mutex<HashMap<Filter, Weak<Class>>>,
+    classes: Mutex<HashMap<(Filter, Encoding), Weak<Class>>>,
     database: Database,
     replay: Replay,
     accounts: Arc<Accounts>,
@@ -92,6 +94,7 @@ pub struct Mode {
 /// Readers with the same wish and the same rights. They are told the same bytes.
 struct Class {
     filter: Arc<Filter>,
+    encoding: Encoding,
     /// The newest round from each source and the cursor it began at: most readers stand at the same one.
     live: Mutex<Option<(i64, Arc<Round>)>>,
     replayed: Mutex<Option<(i64, Arc<Round>)>>,
@@ -259,18 +262,20 @@ impl Hub {
         }
     }
 
-    fn class(&self, filter: Filter) -> Arc<Class> {
+    fn class(&self, filter: Filter, encoding: Encoding) -> Arc<Class> {
         let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(class) = classes.get(&filter).and_then(Weak::upgrade) {
+        let key = (filter, encoding);
+        if let Some(class) = classes.get(&key).and_then(Weak::upgrade) {
             return class;
         }
         let class = Arc::new(Class {
-            filter: Arc::new(filter.clone()),
+            filter: Arc::new(key.0.clone()),
+            encoding,
             live: Mutex::default(),
             replayed: Mutex::default(),
             previewed: Mutex::default(),
         });
-        classes.insert(filter, Arc::downgrade(&class));
+        classes.insert(key, Arc::downgrade(&class));
         class
     }
 
@@ -290,7 +295,7 @@ impl Hub {
                 Some(round.clone())
             }
             _ => {
-                let round = Arc::new(ring.round(cursor, &class.filter)?);
+                let round = Arc::new(ring.round(cursor, &class.filter)?.encoded(class.encoding));
                 *newest = Some((cursor, round.clone()));
                 Some(round)
             }
@@ -304,7 +309,7 @@ impl Hub {
         match &*newest {
             Some((start, round)) if *start == cursor && round.cursor == ring.head() => round.clone(),
             _ => {
-                let round = Arc::new(ring.preview(cursor, &class.filter));
+                let round = Arc::new(ring.preview(cursor, &class.filter).encoded(class.encoding));
                 *newest = Some((cursor, round.clone()));
                 round
             }
@@ -325,7 +330,8 @@ impl Class {
         match &*newest {
             Some((start, round)) if *start == cursor && round.cursor > cursor => round.clone(),
             _ => {
-                let round = Arc::new(Gathering::new(cursor).add(page.behind(cursor), &self.filter).of_log().finish());
+                let gathering = Gathering::new(cursor).add(page.behind(cursor), &self.filter).of_log();
+                let round = Arc::new(gathering.finish().encoded(self.encoding));
                 *newest = Some((cursor, round.clone()));
                 round
             }

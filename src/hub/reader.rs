@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Bye, Class, Filter, Hub, Level, Moment, Open, Page, Place, Reset, Round, Viewer, frame};
+use super::{Bye, Class, Encoding, Filter, Hub, Level, Moment, Open, Page, Place, Reset, Round, Viewer, frame};
 use crate::log::{Head, read};
 use crate::metrics::{Ended, Resumed};
 use crate::postgres::QueryError;
@@ -49,7 +49,23 @@ impl Cursor {
     }
 }
 
-/// A subscription. Costs its cursor and nothing per event.
+/// What a reader wants, and who it is.
+pub struct Subscription {
+    /// Whose rights count.
+    pub viewer: Viewer,
+    /// From where, for operators.
+    pub peer: Option<SocketAddr>,
+    /// Taken before, given back with the reader.
+    pub place: Place,
+    /// Which events.
+    pub filter: Filter,
+    /// From which position on.
+    pub from: Cursor,
+    /// In which form.
+    pub encoding: Encoding,
+}
+
+/// An open subscription. Costs its cursor and nothing per event.
 pub struct Reader {
     hub: Arc<Hub>,
     class: Arc<Class>,
@@ -111,14 +127,8 @@ impl Reader {
     ///
     /// # Errors
     /// The database did not answer.
-    pub async fn subscribe(
-        hub: Arc<Hub>,
-        viewer: Viewer,
-        peer: Option<SocketAddr>,
-        place: Place,
-        filter: Filter,
-        from: Cursor,
-    ) -> Result<Reader, QueryError> {
+    pub async fn subscribe(hub: Arc<Hub>, wanted: Subscription) -> Result<Reader, QueryError> {
+        let Subscription { viewer, peer, place, filter, from, encoding } = wanted;
         let mut at = hub.head();
         if from.after.is_some_and(|after| after > at.seq) {
             at = read::head(&hub.database).await?;
@@ -131,7 +141,7 @@ impl Reader {
             (None, None) => Resumed::Fresh,
             (None, Some(_)) => Resumed::Ring,
         };
-        let class = hub.class(filter);
+        let class = hub.class(filter, encoding);
         Ok(Reader {
             open: hub.open.add(viewer, class.filter.clone(), peer, cursor),
             class,
@@ -164,16 +174,29 @@ impl Reader {
 
     /// What to do now. To be asked again after each [`Step::Round`] or [`Step::Frame`] that was written.
     pub(super) fn next(&mut self, moment: &Moment) -> Step {
-        match self.stage {
-            Stage::Opening(refused) => {
-                self.stage = Stage::CatchingUp;
-                return Step::Frame(self.opening(refused));
-            }
-            Stage::Ended => return Step::End,
-            Stage::CatchingUp | Stage::Live => {}
+        if let Stage::Opening(refused) = self.stage {
+            self.stage = Stage::CatchingUp;
+            return Step::Frame(self.class.encoding.opening(&self.opening(refused)));
+        }
+        let step = self.step(moment);
+        self.encoded(step)
+    }
+
+    /// Rounds are encoded for their class; a frame of our own is not yet.
+    fn encoded(&self, step: Step) -> Step {
+        match step {
+            Step::Frame(frame) => Step::Frame(self.class.encoding.piece(&frame)),
+            Step::Bye(frame, reason) => Step::Bye(self.class.encoding.piece(&frame), reason),
+            other => other,
+        }
+    }
+
+    fn step(&mut self, moment: &Moment) -> Step {
+        if matches!(self.stage, Stage::Ended) {
+            return Step::End;
         }
         if let Some(reason) = self.ends(moment) {
-            return self.bye(reason);
+            return self.farewell(reason);
         }
         if moment.head.epoch != self.epoch {
             (self.epoch, self.cursor, self.told) = (moment.head.epoch, moment.head.seq, moment.head.seq);
@@ -200,11 +223,16 @@ impl Reader {
             resuming.outcome = Resumed::Log;
         }
         let round = self.class.replay(page, self.cursor);
-        self.take(round)
+        self.take(round).map(|step| self.encoded(step))
     }
 
     /// Ends it from outside, as when the page did not come.
     pub(super) fn bye(&mut self, reason: Bye) -> Step {
+        let step = self.farewell(reason);
+        self.encoded(step)
+    }
+
+    fn farewell(&mut self, reason: Bye) -> Step {
         self.stage = Stage::Ended;
         self.ended = Ended::of(reason.as_str());
         let retry_ms = if reason.is_brief() { RETRY_AFTER_BYE_MS } else { RETRY_MS };
@@ -254,7 +282,7 @@ impl Reader {
             let Some(account) = self.hub.accounts.active(user) else { return Some(Bye::Revoked) };
             if self.class.filter.permissions != account.permissions {
                 let filter = Filter { permissions: account.permissions.clone(), ..(*self.class.filter).clone() };
-                self.class = self.hub.class(filter);
+                self.class = self.hub.class(filter, self.class.encoding);
             }
         }
         None

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use time::OffsetDateTime;
 
-use super::{Filter, frame};
+use super::{Encoding, Filter, frame};
 use crate::log::Event;
 
 /// Frames in one round: large enough to catch up fast, small enough to be what one reader may cost.
@@ -58,6 +58,13 @@ pub(super) struct Round {
     pub recorded_at: Option<OffsetDateTime>,
     /// Admitted events by type.
     pub kinds: Vec<(String, u32)>,
+}
+
+impl Round {
+    /// The same round as these readers want it.
+    pub fn encoded(self, encoding: Encoding) -> Round {
+        Round { frames: encoding.piece(&self.frames), ..self }
+    }
 }
 
 /// A round in the making.

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use signalbox::domain::permission::INCIDENTS_READ;
 use signalbox::domain::user::Role;
-use signalbox::hub::{Bounds, Cursor, Filter, Hub, Places, Reader, Viewer};
+use signalbox::hub::{Bounds, Cursor, Encoding, Filter, Hub, Places, Reader, Subscription, Viewer};
 use signalbox::log::{Cause, Command, Event, Head, NewEvent, Outcome, Write, read};
 use signalbox::projections::Accounts;
 use time::OffsetDateTime;
@@ -95,9 +95,9 @@ async fn play(
         let Some(reader) = &mut reader else {
             let filter = Filter { permissions: [INCIDENTS_READ].into(), ..Filter::default() };
             let from = Cursor { after: Some(after), epoch: None };
-            let subscribed =
-                Reader::subscribe(hub.clone(), viewer, None, places.take(viewer.user).await.unwrap(), filter, from);
-            let subscribed = subscribed.await.unwrap();
+            let (peer, place, encoding) = (None, places.take(viewer.user).await.unwrap(), Encoding::Identity);
+            let wanted = Subscription { viewer, peer, place, filter, from, encoding };
+            let subscribed = Reader::subscribe(hub.clone(), wanted).await.unwrap();
             reader = Some(Box::pin(subscribed.bytes()));
             continue;
         };

@@ -1,5 +1,6 @@
 //! Server-sent events as the WHATWG says, on a parser of the tests' own.
 
+use flate2::{Decompress, FlushDecompress};
 use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -28,6 +29,29 @@ impl Stream {
     pub fn of(response: reqwest::Response) -> Stream {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Stream { status, headers, bytes: response.bytes_stream().boxed(), text: String::new(), comments: 0 }
+    }
+
+    /// The same of an answer in gzip, unpacked as it comes.
+    pub fn of_gzip(response: reqwest::Response) -> Stream {
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        let mut stream = Stream::of(response);
+        let mut inflate = Decompress::new(false);
+        let mut to_skip = 10; // a head without optional fields
+        let unpacked = stream.bytes.map(move |piece| {
+            let piece = piece?;
+            let head = piece.len().min(to_skip);
+            to_skip -= head;
+            let (mut rest, mut text) = (&piece[head..], Vec::new());
+            while !rest.is_empty() {
+                let before = inflate.total_in();
+                text.reserve(64 << 10);
+                inflate.decompress_vec(rest, &mut text, FlushDecompress::Sync).unwrap();
+                rest = &rest[usize::try_from(inflate.total_in() - before).unwrap()..];
+            }
+            Ok(text.into())
+        });
+        stream.bytes = unpacked.boxed();
+        stream
     }
 
     /// The next block that is not only comments; `None` when the stream has ended.
