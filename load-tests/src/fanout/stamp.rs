@@ -43,8 +43,8 @@ mod tests {
         let found = |data: &str| each(data.as_bytes()).collect::<Vec<_>>();
         assert_eq!(found(&one(42)), [42]);
         assert_eq!(found(&format!("[{},{}]", one(42), one(u64::MAX >> 1))), [42, u64::MAX >> 1]);
-        assert_eq!(found(r#"{"seq":8,"data":{}}"#), []);
-        assert_eq!(found("sent=12"), []);
+        assert!(found(r#"{"seq":8,"data":{}}"#).is_empty());
+        assert!(found("sent=12").is_empty());
         assert_eq!(text(42, 100).len(), 100);
     }
 }
