@@ -27,6 +27,9 @@ use crate::{
 /// Longest wait for one event, or for the stream to open.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A pause after opening.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// Events that are not counted: connections, caches and plans are cold.
 const WARM_UP: usize = 20;
 
@@ -81,9 +84,13 @@ pub async fn run(options: Options) -> Result<()> {
     let bytes = ours.event_bytes;
     let mut line = Map::from_iter([("ours".to_owned(), serde_json::to_value(ours)?)]);
     for peer in Peer::chosen(&options.peer) {
-        let figures = match peer.start(scratch.path(), bytes).await? {
-            Ok(running) => {
-                let figures = measure(&options, &running.system).await?;
+        let measured = match peer.start(scratch.path(), bytes).await? {
+            // A peer that fails does not take the others' figures with it.
+            Ok(running) => measure(&options, &running.system).await.map_err(|error| format!("it failed: {error:#}")),
+            Err(reason) => Err(reason),
+        };
+        let figures = match measured {
+            Ok(figures) => {
                 row(&mut table, peer.name(), &figures);
                 serde_json::to_value(figures)?
             }
@@ -114,6 +121,8 @@ fn row(table: &mut Table, name: &str, figures: &Figures) {
 async fn measure(options: &Options, system: &System) -> Result<Figures> {
     let mut stream = Stream::open(&system.subscription)?;
     stream.next().await.context("the stream did not open")?;
+    // A response head does not promise that the stream hears of events from here on.
+    tokio::time::sleep(SETTLE).await;
     let mut publisher = Publisher::connect(&system.publication, 0).await?;
     let mut after_answer_us = Histogram::<u64>::new(3)?;
     let mut after_request_us = Histogram::<u64>::new(3)?;
@@ -122,7 +131,7 @@ async fn measure(options: &Options, system: &System) -> Result<Figures> {
         let sent_ns = clock::now_ns();
         publisher.post(sent_ns).await?;
         let answered_ns = clock::now_ns();
-        let arrival = stream.next().await?;
+        let arrival = stream.next().await.with_context(|| format!("event {number} was answered"))?;
         if arrival.sent_ns != sent_ns {
             bail!("another event than the one that was sent");
         }

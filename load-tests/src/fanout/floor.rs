@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::{
@@ -28,6 +28,9 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n
 
 /// Longest wait for the last frames to arrive; they are on their way when the writer has ended.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Threads that write: a server on two cores has as many.
+const WRITERS: usize = 2;
 
 /// Frames in a write that shows what the readers take at most.
 const BATCH: usize = 16;
@@ -223,13 +226,24 @@ pub fn write(writing: Writing) -> Result<()> {
             let text = stamp::text(clock::now_ns(), writing.bytes);
             write!(bytes, "id: {seq}\nevent: incident.commented\ndata: {text}\n\n")?;
         }
-        for socket in &mut sockets {
-            socket.write_all(&bytes)?;
-        }
+        write_to_all(&mut sockets, &bytes)?;
         rounds += 1;
     }
     report::note(seq);
     loop {
         std::thread::park();
     }
+}
+
+fn write_to_all(sockets: &mut [TcpStream], bytes: &[u8]) -> Result<()> {
+    let share = sockets.len().div_ceil(WRITERS).max(1);
+    std::thread::scope(|scope| {
+        let write = |sockets: &mut [TcpStream]| sockets.iter_mut().try_for_each(|socket| socket.write_all(bytes));
+        let writers: Vec<_> = sockets.chunks_mut(share).map(|sockets| scope.spawn(move || write(sockets))).collect();
+        for writer in writers {
+            let Ok(written) = writer.join() else { bail!("a writing thread panicked") };
+            written?;
+        }
+        Ok(())
+    })
 }
