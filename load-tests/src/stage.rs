@@ -73,13 +73,9 @@ impl Stage {
         Ok(Restart { killed, start: starting.elapsed() })
     }
 
-    /// The request that opens a stream, up to its last header; an empty line is missing.
-    pub fn stream_request(&self) -> String {
-        let Stage { address, token, .. } = self;
-        format!(
-            "GET /api/v1/events/stream HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\
-             Authorization: Bearer {token}\r\n"
-        )
+    /// One more server process on the same database, with the same settings. It must be dropped before the stage.
+    pub async fn another_server(&self) -> Result<Server> {
+        Server::start_with(&self.cluster.url("postgres", SUPERUSER), ANY_PORT, None, &self.settings).await
     }
 
     /// Reports so many incidents, over one connection.

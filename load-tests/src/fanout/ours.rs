@@ -42,16 +42,12 @@ impl Ours {
     /// How it is measured with comments of that many bytes.
     pub(super) fn system(&self, text_bytes: usize) -> Result<System> {
         let (address, token) = (self.server.address(), &self.token);
-        let request = format!(
-            "GET /api/v1/events/stream HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\
-             Authorization: Bearer {token}\r\n\r\n"
-        );
         let comments = |incident| format!("/api/v1/incidents/{incident}/comments");
         Ok(System {
             pid: self.server.pid()?,
             readyz: Some(address),
             postgres_pid: Some(u32::try_from(self.cluster.postmaster_pid())?),
-            subscription: Subscription { address, request: request.into_bytes(), ready_event: Some("ready") },
+            subscription: Subscription::to_signalbox(address, token),
             publication: Publication {
                 address,
                 paths: self.incidents.iter().map(comments).collect(),

@@ -40,9 +40,9 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
 }
 
-impl Reply<'_> {
+impl<'a> Reply<'a> {
     /// Reads the body as JSON when the status is 2xx, else says status and body in the error.
-    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+    pub fn json<T: serde::Deserialize<'a>>(&self) -> Result<T> {
         if !(200..300).contains(&self.head.status) {
             bail!("status {}: {}", self.head.status, String::from_utf8_lossy(self.body));
         }

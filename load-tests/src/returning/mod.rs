@@ -1,8 +1,16 @@
 //! Thousands of streams that come back by themselves, in a few threads.
 //!
+//! Every reader does as a good client does. It comes back when `retry:` said so, then with full
+//! jitter, and not before Retry-After; told to poll, it polls on the same cursor until then.
+//!
 //! Each thread has one epoll, a slab of clients, one read buffer, and a heap of those that wait
 //! for their next try. There is no limit to how many connect at once: clients do not know of each
 //! other either.
+
+mod backoff;
+mod client;
+mod page;
+mod seen;
 
 use std::{
     cmp::Reverse,
@@ -11,7 +19,10 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, Release},
+        },
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -20,8 +31,10 @@ use std::{
 use anyhow::{Result, bail};
 use mio::{Events, Interest, Poll, Token};
 
-use super::client::{Client, Counts, Event, Over};
-use crate::sse::MAX_FRAME_BYTES;
+use self::client::{Access, Bye, Client, Event, Over};
+use crate::{clock, sse::MAX_FRAME_BYTES};
+
+pub(crate) use self::client::Counts;
 
 /// At the very beginning, streams come one after the other: so many in a second.
 const FIRST_OPENS_PER_S: f64 = 1_000.0;
@@ -34,44 +47,75 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// What the threads tell while they work.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// Streams that are open.
-    pub(super) open: AtomicU64,
+    pub(crate) open: AtomicU64,
     /// Streams that have received all up to `target`.
-    pub(super) current: AtomicU64,
+    pub(crate) current: AtomicU64,
     /// The position to reach; 0 while there is none.
-    pub(super) target: AtomicU64,
+    pub(crate) target: AtomicU64,
     /// Changes that came, each one once per stream.
-    pub(super) received: AtomicU64,
+    pub(crate) received: AtomicU64,
     /// Connections that were begun.
-    pub(super) tries: AtomicU64,
+    pub(crate) tries: AtomicU64,
     /// Answers 429 and 503.
-    pub(super) refused: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    /// Polls that were answered.
+    pub(crate) polls: AtomicU64,
+    /// Streams closed with `bye` and the reason `disabled`, each time counted.
+    pub(crate) disabled: AtomicU64,
+    /// When the last of them was, in monotonic nanoseconds.
+    pub(crate) disabled_ns: AtomicU64,
+    /// When the last stream opened, the same.
+    pub(crate) opened_ns: AtomicU64,
     stop: AtomicBool,
+}
+
+impl Progress {
+    /// Counts the end of a connection. The moment comes before the count, so that who sees all counted sees the last moment.
+    fn note(&self, over: Over) {
+        match over {
+            Over::Told(Bye::Disabled) => {
+                self.disabled_ns.fetch_max(clock::now_ns(), Relaxed);
+                self.open.fetch_sub(1, Relaxed);
+                self.disabled.fetch_add(1, Release);
+            }
+            Over::Lost | Over::Told(_) => {
+                self.open.fetch_sub(1, Relaxed);
+            }
+            Over::Refused => {
+                self.refused.fetch_add(1, Relaxed);
+            }
+            Over::Polled => {
+                self.polls.fetch_add(1, Relaxed);
+            }
+            Over::Failed => {}
+        }
+    }
 }
 
 /// What all streams received together.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// What the streams counted.
-    pub(super) counts: Counts,
+    pub(crate) counts: Counts,
     /// Changes times streams, less what came.
-    pub(super) lost: u64,
+    pub(crate) lost: u64,
     /// When each stream reached the target.
-    pub(super) current_at: Vec<Instant>,
+    pub(crate) current_at: Vec<Instant>,
 }
 
 /// The threads.
 #[derive(Debug)]
-pub(super) struct Readers {
+pub(crate) struct Readers {
     threads: Vec<JoinHandle<Result<Thread>>>,
     streams: usize,
-    pub(super) progress: Arc<Progress>,
+    pub(crate) progress: Arc<Progress>,
 }
 
 impl Readers {
-    /// Starts threads that open the streams. `request` lacks the cursor and the empty line.
-    pub(super) fn start(address: SocketAddr, request: &str, streams: usize, threads: usize) -> Result<Readers> {
+    /// Starts threads that open the streams.
+    pub(crate) fn start(address: SocketAddr, token: &str, streams: usize, threads: usize) -> Result<Readers> {
         let mut readers = Readers { threads: Vec::new(), streams, progress: Arc::default() };
         for index in 0..threads {
             let numbers = streams * index / threads..streams * (index + 1) / threads;
@@ -81,8 +125,7 @@ impl Readers {
                 Reverse((begin + after, index))
             };
             let thread = Thread {
-                address,
-                request: request.to_owned(),
+                access: Access { address, token: token.to_owned() },
                 progress: readers.progress.clone(),
                 poll: Poll::new()?,
                 waiting: numbers.clone().enumerate().map(first_try).collect(),
@@ -99,13 +142,21 @@ impl Readers {
     ///
     /// # Errors
     /// When it takes too long, or a thread failed.
-    pub(super) fn wait(self, what: &str, patience: Duration, reached: impl Fn(&Progress) -> bool) -> Result<Readers> {
-        if self.reach(patience, reached) {
-            return Ok(self);
-        }
-        let progress = format!("{:?}", self.progress);
-        self.finish(0)?;
-        bail!("not all streams were {what} within {} s: {progress}", patience.as_secs())
+    pub(crate) async fn wait(
+        self,
+        what: &'static str,
+        patience: Duration,
+        reached: impl Fn(&Progress) -> bool + Send + 'static,
+    ) -> Result<Readers> {
+        let waiting = move || {
+            if self.reach(patience, reached) {
+                return Ok(self);
+            }
+            let progress = format!("{:?}", self.progress);
+            self.finish(0)?;
+            bail!("not all streams were {what} within {} s: {progress}", patience.as_secs())
+        };
+        tokio::task::spawn_blocking(waiting).await?
     }
 
     /// Waits until `reached` says so; false when it took too long or a thread ended.
@@ -122,10 +173,13 @@ impl Readers {
 
     /// Waits for so many changes on each stream, closes all and adds up what came. What does not come within
     /// `patience` is lost.
-    pub(super) fn drain(self, changes: u64, patience: Duration) -> Result<Tally> {
-        let expected = changes * self.streams as u64;
-        self.reach(patience, |progress| progress.received.load(Relaxed) >= expected);
-        self.finish(changes)
+    pub(crate) async fn drain(self, changes: u64, patience: Duration) -> Result<Tally> {
+        let draining = move || {
+            let expected = changes * self.streams as u64;
+            self.reach(patience, |progress| progress.received.load(Relaxed) >= expected);
+            self.finish(changes)
+        };
+        tokio::task::spawn_blocking(draining).await?
     }
 
     /// Closes all streams and adds up what they received of so many changes.
@@ -138,6 +192,7 @@ impl Readers {
             tally.current_at.extend(thread.current_at.into_iter().flatten());
             for client in thread.clients {
                 tally.counts.received += client.counts.received;
+                tally.counts.polled += client.counts.polled;
                 tally.counts.duplicates += client.counts.duplicates;
                 tally.counts.repeated += client.counts.repeated;
                 tally.lost += client.seen.missing(changes);
@@ -151,8 +206,7 @@ impl Readers {
 /// One thread.
 #[derive(Debug)]
 struct Thread {
-    address: SocketAddr,
-    request: String,
+    access: Access,
     progress: Arc<Progress>,
     poll: Poll,
     /// Who tries next, and when.
@@ -195,7 +249,7 @@ impl Thread {
     fn connect(&mut self, index: usize) -> Result<()> {
         let Some(client) = self.clients.get_mut(index) else { return Ok(()) };
         self.progress.tries.fetch_add(1, Relaxed);
-        match client.connect(self.address)? {
+        match client.connect(self.access.address)? {
             Some(socket) => {
                 self.poll.registry().register(socket, Token(index), Interest::READABLE | Interest::WRITABLE)?;
             }
@@ -207,19 +261,16 @@ impl Thread {
     fn turn(&mut self, index: usize) -> Result<()> {
         let Some(client) = self.clients.get_mut(index) else { return Ok(()) };
         let received_before = client.counts.received;
-        let event = client.turn(&self.request, &mut self.buffer)?;
+        let event = client.turn(&self.access, &mut self.buffer)?;
         self.progress.received.fetch_add(client.counts.received - received_before, Relaxed);
         match event {
             Event::Nothing => {}
             Event::Opened => {
-                self.progress.open.fetch_add(1, Relaxed);
+                self.progress.opened_ns.fetch_max(clock::now_ns(), Relaxed);
+                self.progress.open.fetch_add(1, Release);
             }
             Event::Over(over, pause) => {
-                match over {
-                    Over::Lost => self.progress.open.fetch_sub(1, Relaxed),
-                    Over::Refused => self.progress.refused.fetch_add(1, Relaxed),
-                    Over::Failed => 0,
-                };
+                self.progress.note(over);
                 self.waiting.push(Reverse((Instant::now() + pause, index)));
             }
         }
