@@ -15,7 +15,7 @@
 //! soak        coming and going for long, with faults                    -> violations, slope of the memory
 //! ```
 //!
-//! They stand on: `stage` (a database that counts, a server, incidents), `changes` (a publisher
+//! They stand on: `stage` (a database that counts, a server, incidents), `incidents`, `changes` (a publisher
 //! that outlasts a crash), `queries` (what PostgreSQL counted), `server` (Signalbox as a child process; `serve` is what runs in the child),
 //! `http`, `stream` and `sse` (clients that cost little), `returning` (readers that come back), `process` (CPU and memory), `clock` (one for
 //! all processes), `scratch` (a directory for a run), `report` (the only module that prints).
@@ -30,6 +30,7 @@ pub mod fanout;
 pub mod herd;
 pub mod history;
 pub mod http;
+pub mod incidents;
 pub mod polling;
 pub mod process;
 pub mod queries;

@@ -15,10 +15,11 @@ use tokio::time::sleep;
 
 use crate::{
     changes::{Pace, Published, Publishing},
-    http::{Connection, Request},
+    http::Connection,
+    incidents,
     queries::{self, Source, Statement},
     report::{self, Table, thousands},
-    returning::{Progress, Readers, Tally},
+    returning::{Access, Progress, Readers, Tally},
     stage::{Restart, Stage},
 };
 
@@ -30,6 +31,9 @@ const CALM: Duration = Duration::from_secs(3);
 
 /// How long the last changes may take to arrive; what has not come by then counts as lost.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a reader waits between two polls, should the server refuse streams to protect itself.
+const POLL_EVERY: Duration = Duration::from_secs(5);
 
 /// How a read of the log begins, in sql/queries/events_after.sql.
 const LOG_READ: &str = "from events where seq >";
@@ -109,7 +113,8 @@ pub async fn run(options: Options) -> Result<()> {
     let settings = vec![("SIGNALBOX_STREAM_OPENS_PER_S", options.opens_per_s.to_string())];
     let mut stage = Stage::set("storm", settings).await?;
     let streams = options.streams as u64;
-    let readers = Readers::start(stage.address, &stage.token, options.streams, options.readers)?;
+    let access = Access { address: stage.address, token: stage.token.clone(), poll_every: POLL_EVERY };
+    let readers = Readers::start(&access, options.streams, options.readers)?;
     let readers = readers.wait("open", PATIENCE, move |progress| progress.open.load(Relaxed) == streams).await?;
     report::note(format_args!("{} streams are open", thousands(streams as f64)));
     let publishing = Publishing::begin(&stage, Pace { rate: options.rate, bytes: options.bytes }).await?;
@@ -141,14 +146,8 @@ async fn rage(stage: &mut Stage, readers: Readers, streams: u64) -> Result<(Read
 /// A change of the scenario's own; its position is one that nobody could have had before.
 async fn change_something(stage: &Stage) -> Result<u64> {
     let mut connection = Connection::open(stage.address).await?;
-    let request = Request {
-        method: "POST",
-        path: "/api/v1/incidents",
-        bearer: Some(&stage.token),
-        idempotency_key: None,
-        body: br#"{"title":"After the restart","severity":"P4"}"#,
-    };
-    connection.send(request).await?.head.seq.context("the server took no change after its restart")
+    let reported = incidents::report(&mut connection, &stage.token, "After the restart", "P4").await;
+    Ok(reported.context("the server took no change after its restart")?.seq)
 }
 
 fn conclude(

@@ -20,7 +20,7 @@ use crate::{
     clock,
     http::{Connection, Request},
     report::{self, Spread, Table, thousands},
-    returning::{Readers, Tally},
+    returning::{Access, Readers, Tally},
     stage::Stage,
 };
 
@@ -45,6 +45,9 @@ pub struct Options {
     /// Seconds for which they stay off. After 13 s each reader has tried its stream once in vain.
     #[arg(long, default_value_t = 15)]
     off_s: u64,
+    /// A reader without its stream polls so often, in seconds.
+    #[arg(long, default_value_t = 5.0)]
+    poll_every_s: f64,
     /// Changes published in a second.
     #[arg(long, default_value_t = 10.0)]
     rate: f64,
@@ -108,7 +111,9 @@ pub async fn run(options: Options) -> Result<()> {
     let stage = Stage::set("switch", Vec::new()).await?;
     let other = stage.another_server().await?;
     let streams = options.streams as u64;
-    let readers = Readers::start(other.address(), &stage.token, options.streams, options.readers)?;
+    let poll_every = Duration::from_secs_f64(options.poll_every_s);
+    let access = Access { address: other.address(), token: stage.token.clone(), poll_every };
+    let readers = Readers::start(&access, options.streams, options.readers)?;
     let mut readers = readers.wait("open", PATIENCE, move |progress| progress.open.load(Relaxed) == streams).await?;
     report::note(format_args!("{} streams are open at the other process", thousands(streams as f64)));
     let publishing = Publishing::begin(&stage, Pace { rate: options.rate, bytes: options.bytes }).await?;
@@ -160,9 +165,8 @@ struct Thrown {
 /// Throws it at the first process. The connection stands before the clock runs.
 async fn switch(stage: &Stage, path: &str) -> Result<Thrown> {
     let mut connection = Connection::open(stage.address).await?;
+    let request = Request::post(path, &stage.token, br#"{"reason":"A load test"}"#);
     let sent_ns = clock::now_ns();
-    let body = br#"{"reason":"A load test"}"#;
-    let request = Request { method: "POST", path, bearer: Some(&stage.token), idempotency_key: None, body };
     connection.send(request).await?.json::<serde::de::IgnoredAny>().context("throw the switch")?;
     Ok(Thrown { sent_ns, answered_ns: clock::now_ns() })
 }

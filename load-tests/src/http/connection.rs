@@ -31,6 +31,18 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
+impl<'a> Request<'a> {
+    /// A question.
+    pub fn get(path: &'a str, token: &'a str) -> Request<'a> {
+        Request { method: "GET", path, bearer: Some(token), idempotency_key: None, body: b"" }
+    }
+
+    /// A command that is sent once: it has no key.
+    pub fn post(path: &'a str, token: &'a str, body: &'a [u8]) -> Request<'a> {
+        Request { method: "POST", path, bearer: Some(token), idempotency_key: None, body }
+    }
+}
+
 /// A response, whole; borrowed from the connection until the next request.
 #[derive(Debug)]
 pub struct Reply<'a> {

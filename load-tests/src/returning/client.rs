@@ -61,11 +61,13 @@ pub(super) enum Bye {
     Other,
 }
 
-/// Whom a client asks, and as whom.
+/// Whom a client asks, as whom, and how.
 #[derive(Clone, Debug)]
-pub(super) struct Access {
-    pub(super) address: SocketAddr,
-    pub(super) token: String,
+pub(crate) struct Access {
+    pub(crate) address: SocketAddr,
+    pub(crate) token: String,
+    /// From one poll to the next, where streams are refused.
+    pub(crate) poll_every: Duration,
 }
 
 /// What a stream counts over all its connections.
@@ -86,6 +88,7 @@ pub(crate) struct Counts {
 pub(super) struct Client {
     /// Number among all readers.
     number: usize,
+    poll_every: Duration,
     socket: Option<TcpStream>,
     reception: Reception,
     /// The request has been written.
@@ -108,9 +111,10 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(number: usize) -> Client {
+    pub(super) fn new(number: usize, poll_every: Duration) -> Client {
         Client {
             number,
+            poll_every,
             socket: None,
             reception: Reception::default(),
             asked: false,
@@ -158,7 +162,7 @@ impl Client {
             if socket.peer_addr().is_err() {
                 return Ok(Event::Nothing);
             }
-            let Access { address, token } = access;
+            let Access { address, token, .. } = access;
             let request = match self.polls {
                 true => page::request(*address, token, self.last.context("a cursor to poll on")?),
                 false => stream::request(*address, token, self.last),
@@ -306,7 +310,7 @@ impl Client {
     /// Until the next poll, after this share of the time between two; but not longer than until the stream is due.
     fn until_poll(&self, share: f64) -> Duration {
         let due = self.stream_due.map(|due| due.saturating_duration_since(Instant::now()));
-        page::EVERY.mul_f64(share).min(due.unwrap_or_default())
+        self.poll_every.mul_f64(share).min(due.unwrap_or_default())
     }
 }
 

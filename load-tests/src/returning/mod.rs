@@ -16,7 +16,6 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     io::ErrorKind,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{
@@ -31,10 +30,10 @@ use std::{
 use anyhow::{Result, bail};
 use mio::{Events, Interest, Poll, Token};
 
-use self::client::{Access, Bye, Client, Event, Over};
+use self::client::{Bye, Client, Event, Over};
 use crate::{clock, sse::MAX_FRAME_BYTES};
 
-pub(crate) use self::client::Counts;
+pub(crate) use self::client::{Access, Counts};
 
 /// At the very beginning, streams come one after the other: so many in a second.
 const FIRST_OPENS_PER_S: f64 = 1_000.0;
@@ -115,7 +114,7 @@ pub(crate) struct Readers {
 
 impl Readers {
     /// Starts threads that open the streams.
-    pub(crate) fn start(address: SocketAddr, token: &str, streams: usize, threads: usize) -> Result<Readers> {
+    pub(crate) fn start(access: &Access, streams: usize, threads: usize) -> Result<Readers> {
         let mut readers = Readers { threads: Vec::new(), streams, progress: Arc::default() };
         for index in 0..threads {
             let numbers = streams * index / threads..streams * (index + 1) / threads;
@@ -125,12 +124,12 @@ impl Readers {
                 Reverse((begin + after, index))
             };
             let thread = Thread {
-                access: Access { address, token: token.to_owned() },
+                access: access.clone(),
                 progress: readers.progress.clone(),
                 poll: Poll::new()?,
                 waiting: numbers.clone().enumerate().map(first_try).collect(),
                 current_at: vec![None; numbers.len()],
-                clients: numbers.map(Client::new).collect(),
+                clients: numbers.map(|number| Client::new(number, access.poll_every)).collect(),
                 buffer: vec![0; 2 * MAX_FRAME_BYTES],
             };
             readers.threads.push(std::thread::spawn(|| thread.run()));
@@ -288,5 +287,105 @@ impl Thread {
             *current_at = Some(Instant::now());
             self.progress.current.fetch_add(1, Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        sync::mpsc,
+    };
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn event(seq: u64, number: u64) -> String {
+        format!(r#"{{"seq":{seq},"data":{{"text":"number={number:010} "}}}}"#)
+    }
+
+    fn frame(seq: u64, number: u64) -> String {
+        format!("id: {seq}\nevent: change\ndata: {}\n\n", event(seq, number))
+    }
+
+    fn answer(status: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\nRetry-After: 1\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    /// A server for one reader: the connections that it has taken, by what they asked for.
+    struct Played {
+        listener: TcpListener,
+        asked: Vec<String>,
+    }
+
+    impl Played {
+        /// The next request.
+        fn next(&mut self) -> Result<TcpStream> {
+            let (mut socket, _) = self.listener.accept()?;
+            let mut request = [0; 1024];
+            let length = socket.read(&mut request)?;
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            let cursor = request.lines().find(|line| line.starts_with("Last-Event-ID")).unwrap_or_default();
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            self.asked.push(format!("{path} {cursor}"));
+            Ok(socket)
+        }
+
+        /// A stream, and when it is told so its farewell; a refusal; polls; a stream again, until it is told to end.
+        fn play(mut self, told: &mpsc::Receiver<()>) -> Result<Vec<String>> {
+            const STREAM: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nretry: 0\n\n";
+            let mut socket = self.next()?;
+            socket.write_all(format!("{STREAM}id: 0\nevent: ready\n\n{}", frame(1, 0)).as_bytes())?;
+            told.recv()?;
+            // In one piece with the end: who has read the farewell must not wait for a word of the end.
+            let bye = "retry: 0\nevent: bye\ndata: {\"reason\":\"disabled\"}\n\n";
+            socket.write_all(format!("{}{bye}", frame(2, 1)).as_bytes())?;
+            drop(socket);
+            self.next()?.write_all(answer("503 Service Unavailable", r#"{"allowed":["polling"]}"#).as_bytes())?;
+            let page = format!(r#"{{"items":[{}],"next":4}}"#, event(3, 2));
+            self.next()?.write_all(answer("200 OK", &page).as_bytes())?;
+            loop {
+                let mut socket = self.next()?;
+                if self.asked.last().is_some_and(|path| path.contains("stream")) {
+                    socket.write_all(format!("{STREAM}id: 4\nevent: ready\n\n{}", frame(5, 3)).as_bytes())?;
+                    told.recv()?;
+                    return Ok(self.asked);
+                }
+                socket.write_all(answer("200 OK", r#"{"items":[],"next":4}"#).as_bytes())?;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_told_to_poll_polls_on_its_cursor_until_there_are_streams() -> Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let poll_every = Duration::from_millis(300);
+        let access = Access { address: listener.local_addr()?, token: "token".to_owned(), poll_every };
+        let (tell, told) = mpsc::channel();
+        let server = std::thread::spawn(move || Played { listener, asked: Vec::new() }.play(&told));
+
+        let readers = Readers::start(&access, 1, 1)?;
+        let readers = readers.wait("open", PATIENCE, |progress| progress.open.load(Relaxed) == 1).await?;
+        tell.send(())?;
+        let readers = readers.wait("closed", PATIENCE, |progress| progress.disabled.load(Relaxed) == 1).await?;
+        let readers = readers.wait("back", PATIENCE, |progress| progress.open.load(Relaxed) == 1).await?;
+        let polls = readers.progress.polls.load(Relaxed);
+        let tally = readers.drain(4, PATIENCE).await?;
+        tell.send(())?;
+
+        let Counts { received, polled, duplicates, repeated } = tally.counts;
+        assert_eq!((received, polled, duplicates, repeated, tally.lost), (4, 1, 0, 0, 0));
+        let mut asked = server.join().expect("the server")?;
+        let streams = ["/api/v1/events/stream ", "/api/v1/events/stream Last-Event-ID: 2"];
+        assert_eq!(asked.drain(..2).collect::<Vec<_>>(), streams);
+        assert_eq!(asked.remove(0), "/api/v1/events?after=2&limit=100 ");
+        assert_eq!(asked.pop().as_deref(), Some("/api/v1/events/stream Last-Event-ID: 4"));
+        assert!(asked.iter().all(|path| path == "/api/v1/events?after=4&limit=100 "), "{asked:?}");
+        // One second of Retry-After, and a poll every 300 ms after a first one within as much.
+        assert_eq!(polls, asked.len() as u64 + 1);
+        assert!((3..=4).contains(&polls), "{polls} polls");
+        Ok(())
     }
 }

@@ -1,15 +1,12 @@
 //! Polling on a stream's cursor, while the server asks for it.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::http::{Body, Head, Reply};
-
-/// From one poll to the next.
-pub(super) const EVERY: Duration = Duration::from_secs(5);
 
 /// Events of a page at most; a full one is followed by the next at once.
 pub(super) const LIMIT: usize = 100;
