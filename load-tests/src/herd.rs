@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     http::{Connection, Request},
+    incidents,
     queries::{self, Source, Statement},
     report::{self, Table, thousands},
     stage::Stage,
@@ -110,7 +111,7 @@ async fn require_statistics(stage: &Stage, connection: &mut Connection) -> Resul
 }
 
 fn get(token: &str) -> Request<'_> {
-    Request { method: "GET", path: STATISTICS, bearer: Some(token), idempotency_key: None, body: b"" }
+    Request::get(STATISTICS, token)
 }
 
 async fn herd(stage: &Stage, connection: &mut Connection, users: usize) -> Result<Figures> {
@@ -168,13 +169,9 @@ async fn change(stage: &Stage, connection: &mut Connection) -> Result<u64> {
     struct Page {
         next: Option<u64>,
     }
-    let body = br#"{"title":"One more","severity":"P1"}"#;
-    let request =
-        Request { method: "POST", path: "/api/v1/incidents", bearer: Some(&stage.token), idempotency_key: None, body };
-    let seq = connection.send(request).await?.head.seq.context("a position")?;
+    let seq = incidents::report(connection, &stage.token, "One more", "P1").await?.seq;
     let path = format!("/api/v1/events?after={}&wait=5", seq - 1);
-    let request = Request { method: "GET", path: &path, bearer: Some(&stage.token), idempotency_key: None, body: b"" };
-    let page: Page = connection.send(request).await?.json()?;
+    let page: Page = connection.send(Request::get(&path, &stage.token)).await?.json()?;
     if page.next < Some(seq) {
         bail!("the server has not heard of its own change within 5 s");
     }

@@ -11,12 +11,13 @@
 //! slow        readers that stop reading                                 -> p99 of the others, bytes each
 //! herd        many users ask for the same statistics                    -> queries, of which one
 //! polling     a panel that polls, and the same panel on streams         -> requests, queries, age of news
+//! switch      streams switched off and on again                         -> milliseconds, seconds until all stream
 //! soak        coming and going for long, with faults                    -> violations, slope of the memory
 //! ```
 //!
-//! They stand on: `stage` (a database that counts, a server, incidents), `changes` (a publisher
+//! They stand on: `stage` (a database that counts, a server, incidents), `incidents`, `changes` (a publisher
 //! that outlasts a crash), `queries` (what PostgreSQL counted), `server` (Signalbox as a child process; `serve` is what runs in the child),
-//! `http` and `sse` (clients that cost little), `process` (CPU and memory), `clock` (one for
+//! `http`, `stream` and `sse` (clients that cost little), `returning` (readers that come back), `process` (CPU and memory), `clock` (one for
 //! all processes), `scratch` (a directory for a run), `report` (the only module that prints).
 //!
 //! All of it runs on one machine: compare ratios, not figures. Each scenario cleans up after
@@ -29,10 +30,12 @@ pub mod fanout;
 pub mod herd;
 pub mod history;
 pub mod http;
+pub mod incidents;
 pub mod polling;
 pub mod process;
 pub mod queries;
 pub mod report;
+mod returning;
 pub mod roundtrip;
 pub mod scratch;
 pub mod serve;
@@ -41,3 +44,5 @@ pub mod slow;
 pub mod sse;
 pub mod stage;
 pub mod storm;
+pub mod stream;
+pub mod switch;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use load_tests::{append, fanout, herd, polling, roundtrip, serve, slow, storm};
+use load_tests::{append, fanout, herd, polling, roundtrip, serve, slow, storm, switch};
 
 /// Scenarios that measure Signalbox, and the designs and servers to compare it with.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Scenario {
     Herd(herd::Options),
     /// A panel that polls, and the same panel on streams.
     Polling(polling::Options),
+    /// Streams switched off and on again, in one process for the other.
+    Switch(switch::Options),
     /// Coming and going for long, with faults; memory must stay.
     Soak(roundtrip::soak::Options),
     /// The server, as a process of its own.
@@ -47,6 +49,7 @@ async fn main() -> Result<()> {
         Scenario::Slow(options) => slow::run(options).await,
         Scenario::Herd(options) => herd::run(options).await,
         Scenario::Polling(options) => polling::run(options).await,
+        Scenario::Switch(options) => switch::run(options).await,
         Scenario::Soak(options) => roundtrip::soak::run(options).await,
         Scenario::Serve(options) => serve::run(options).await,
         Scenario::Floor(options) => fanout::floor::run(options).await,

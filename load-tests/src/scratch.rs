@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use signalbox::postgres::private::{Cluster, Options};
 
 /// A new directory that is removed when this is dropped.
 #[derive(Debug)]
@@ -18,6 +19,17 @@ impl Scratch {
         let path = std::env::temp_dir().join(format!("signalbox-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
         Ok(Scratch(path))
+    }
+
+    /// What a PostgreSQL in it is started with, as durable as the server's own.
+    pub fn postgres(&self, settings: Vec<(String, String)>) -> Options {
+        Options { directory: self.0.join("postgres"), binaries: None, durable: true, settings }
+    }
+
+    /// Starts it.
+    pub async fn start_postgres(&self, settings: Vec<(String, String)>) -> Result<Cluster> {
+        let options = self.postgres(settings);
+        Ok(tokio::task::spawn_blocking(move || Cluster::start(&options)).await??)
     }
 
     /// Where it is.

@@ -172,7 +172,14 @@ impl Reception {
         Ok(())
     }
 
-    fn keep(&mut self, rest: &[u8]) {
+    /// Whether the server has ended the stream in order. One that neither side cuts into chunks ends
+    /// with its connection.
+    pub fn is_over(&self) -> bool {
+        matches!(&self.coding, Some(Coding::Chunked(chunked)) if chunked.is_done())
+    }
+
+    /// Keeps what was read until more has come.
+    pub fn keep(&mut self, rest: &[u8]) {
         self.unfinished.clear();
         self.unfinished.extend_from_slice(rest);
     }

@@ -6,12 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
-use signalbox::postgres::private::{Cluster, Options, SUPERUSER};
+use signalbox::postgres::private::{Cluster, SUPERUSER};
 use uuid::Uuid;
 
 use crate::{
-    http::{Connection, Request},
+    http::Connection,
+    incidents,
     queries::{Queries, start_counting},
     scratch::Scratch,
     server::{ANY_PORT, Server, sign_in},
@@ -46,8 +46,7 @@ impl Stage {
     /// Starts everything; `settings` are the server's, by the names of their environment variables.
     pub async fn set(name: &str, settings: Vec<(&'static str, String)>) -> Result<Stage> {
         let scratch = Scratch::new(name)?;
-        let options =
-            Options { directory: scratch.path().join("postgres"), binaries: None, durable: true, settings: Vec::new() };
+        let options = scratch.postgres(Vec::new());
         let cluster = tokio::task::spawn_blocking(move || start_counting(&options)).await??;
         let server = Server::start_with(&cluster.url("postgres", SUPERUSER), ANY_PORT, None, &settings).await?;
         let address = server.address();
@@ -73,36 +72,19 @@ impl Stage {
         Ok(Restart { killed, start: starting.elapsed() })
     }
 
-    /// The request that opens a stream, up to its last header; an empty line is missing.
-    pub fn stream_request(&self) -> String {
-        let Stage { address, token, .. } = self;
-        format!(
-            "GET /api/v1/events/stream HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\
-             Authorization: Bearer {token}\r\n"
-        )
+    /// One more server process on the same database, with the same settings. It must be dropped before the stage.
+    pub async fn another_server(&self) -> Result<Server> {
+        Server::start_with(&self.cluster.url("postgres", SUPERUSER), ANY_PORT, None, &self.settings).await
     }
 
     /// Reports so many incidents, over one connection.
     pub async fn report_incidents(&self, number: usize) -> Result<Vec<Uuid>> {
-        #[derive(Deserialize)]
-        struct Incident {
-            id: Uuid,
-        }
         let mut connection = Connection::open(self.address).await?;
-        let mut incidents = Vec::new();
+        let mut ids = Vec::new();
         for index in 0..number {
-            let severity = index % 5;
-            let body = format!(r#"{{"title":"Load {index}","severity":"P{severity}"}}"#);
-            let request = Request {
-                method: "POST",
-                path: "/api/v1/incidents",
-                bearer: Some(&self.token),
-                idempotency_key: None,
-                body: body.as_bytes(),
-            };
-            let incident: Incident = connection.send(request).await?.json().context("report an incident")?;
-            incidents.push(incident.id);
+            let (title, severity) = (format!("Load {index}"), format!("P{}", index % 5));
+            ids.push(incidents::report(&mut connection, &self.token, &title, &severity).await?.id);
         }
-        Ok(incidents)
+        Ok(ids)
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use signalbox::postgres::{
     Direct,
     migrate::migrate,
-    private::{Cluster, Options, SUPERUSER},
+    private::{Cluster, SUPERUSER},
 };
 use tokio_postgres::{Client, NoTls};
 
@@ -33,13 +33,8 @@ impl Databases {
     /// Starts PostgreSQL as durable as the server's own, with a connection for each writer.
     pub async fn start(writers: usize) -> Result<Databases> {
         let scratch = Scratch::new("append")?;
-        let options = Options {
-            directory: scratch.path().join("postgres"),
-            binaries: None,
-            durable: true,
-            settings: vec![("max_connections".to_owned(), (writers + OTHER_CONNECTIONS).to_string())],
-        };
-        let cluster = tokio::task::spawn_blocking(move || Cluster::start(&options)).await??;
+        let connections = ("max_connections".to_owned(), (writers + OTHER_CONNECTIONS).to_string());
+        let cluster = scratch.start_postgres(vec![connections]).await?;
         let first = connect(&cluster.url("postgres", SUPERUSER)).await?;
         first.batch_execute("create database ours").await?;
         first.batch_execute("create database usual").await?;

@@ -7,7 +7,7 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -19,12 +19,12 @@ use std::{
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
-use socket2::{Domain, Socket, Type};
 
 use super::stamp;
 use crate::{
     clock,
     sse::{Frame, MAX_FRAME_BYTES, Pieces, Position, Reception},
+    stream,
 };
 
 /// How long all streams may take to open; 10,000 take a few seconds.
@@ -33,10 +33,6 @@ const OPEN: Duration = Duration::from_secs(120);
 /// Streams of a thread that may wait for their first answer at once. Together they stay
 /// below the shortest accept queue (511 in nginx); a full one would cost a second per try.
 const OPENING: usize = 128;
-
-/// Streams from one source address. An address has 28,232 ephemeral ports; long before
-/// they run out, the kernel's search for a free one takes most of the time of a connect.
-const STREAMS_PER_SOURCE: usize = 2_000;
 
 /// How long a thread sleeps at most before it looks whether to stop.
 const STOP_CHECK: Duration = Duration::from_millis(20);
@@ -57,6 +53,17 @@ pub struct Subscription {
     pub request: Vec<u8>,
     /// The stream counts as open when a frame with this `event:` has come; `None`: its head.
     pub ready_event: Option<&'static str>,
+}
+
+impl Subscription {
+    /// To everything, at a Signalbox.
+    pub fn to_signalbox(address: SocketAddr, token: &str) -> Subscription {
+        Subscription {
+            address,
+            request: stream::request(address, token, None).into_bytes(),
+            ready_event: Some("ready"),
+        }
+    }
 }
 
 /// Who reads.
@@ -168,6 +175,16 @@ impl Crowd {
         true
     }
 
+    /// Waits for that many events, then closes all streams; beside the runtime. What does not come within
+    /// `patience` is lost.
+    pub async fn drain(self, events: u64, patience: Duration) -> Result<Tally> {
+        let draining = move || {
+            self.wait_for(events, patience);
+            self.finish()
+        };
+        tokio::task::spawn_blocking(draining).await?
+    }
+
     /// Closes all streams and adds up what they received.
     pub fn finish(mut self) -> Result<Tally> {
         self.progress.stop.store(true, Relaxed);
@@ -255,13 +272,7 @@ impl Reader {
     }
 
     fn connect(&mut self) -> Result<()> {
-        let number = self.first + self.clients.len();
-        let source = u8::try_from(2 + number / STREAMS_PER_SOURCE)?;
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)
-            .context("open a socket; `ulimit -n` must be above the number of streams")?;
-        // Closed by a reset, so that the next run does not find the ports in TIME_WAIT.
-        socket.set_linger(Some(Duration::ZERO))?;
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, source), 0).into())?;
+        let socket = stream::socket(self.first + self.clients.len())?;
         socket.connect(&self.subscription.address.into()).context("connect a stream")?;
         let mut socket = std::net::TcpStream::from(socket);
         // Fits into the empty send buffer, so it does not block.

@@ -73,7 +73,7 @@ struct Figures {
 /// Measures one system after the other and prints.
 pub async fn run(options: Options) -> Result<()> {
     let scratch = Scratch::new("delay")?;
-    let server = Ours::start(scratch.path(), 1).await?;
+    let server = Ours::start(&scratch, 1).await?;
     let ours = measure(&options, &server.system(options.bytes)?).await?;
     drop(server);
     let mut table = Table::new(

@@ -124,7 +124,7 @@ struct Figures<'a> {
 /// Measures one system after the other, then the readers, and prints all.
 pub async fn run(options: Options) -> Result<()> {
     let scratch = Scratch::new("fanout")?;
-    let server = Ours::start(scratch.path(), options.publishers).await?;
+    let server = Ours::start(&scratch, options.publishers).await?;
     let mut systems = vec![measure(&options, "Signalbox", "ours", &server.system(options.bytes)?).await?];
     drop(server);
     let event_bytes = systems.iter().flat_map(|ours| &ours.loads).map(|load| load.event_bytes as usize).next_back();

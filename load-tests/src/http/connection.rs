@@ -31,6 +31,18 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
+impl<'a> Request<'a> {
+    /// A question.
+    pub fn get(path: &'a str, token: &'a str) -> Request<'a> {
+        Request { method: "GET", path, bearer: Some(token), idempotency_key: None, body: b"" }
+    }
+
+    /// A command that is sent once: it has no key.
+    pub fn post(path: &'a str, token: &'a str, body: &'a [u8]) -> Request<'a> {
+        Request { method: "POST", path, bearer: Some(token), idempotency_key: None, body }
+    }
+}
+
 /// A response, whole; borrowed from the connection until the next request.
 #[derive(Debug)]
 pub struct Reply<'a> {
@@ -40,9 +52,9 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
 }
 
-impl Reply<'_> {
+impl<'a> Reply<'a> {
     /// Reads the body as JSON when the status is 2xx, else says status and body in the error.
-    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+    pub fn json<T: serde::Deserialize<'a>>(&self) -> Result<T> {
         if !(200..300).contains(&self.head.status) {
             bail!("status {}: {}", self.head.status, String::from_utf8_lossy(self.body));
         }

@@ -170,7 +170,11 @@ impl Window {
 
 /// Changes for a while, with panels of one habit or none, and with streams or without.
 async fn window(stage: &Stage, options: &Options, habit: Option<Habit>, streams: bool) -> Result<Window> {
-    let crowd = if streams { Some(open(stage, options).await?) } else { None };
+    let subscription = Subscription::to_signalbox(stage.address, &stage.token);
+    let crowd = match streams {
+        true => Some(Crowd::open_all(subscription, options.users, options.readers).await?),
+        false => None,
+    };
     let (stop, mut panels) = (CancellationToken::new(), JoinSet::new());
     for user in 0..options.users {
         let Some(habit) = habit.clone() else { break };
@@ -205,11 +209,7 @@ async fn window(stage: &Stage, options: &Options, habit: Option<Habit>, streams:
     match crowd {
         Some(crowd) => {
             let expected = (changes.len() * options.users) as u64;
-            let tally = tokio::task::spawn_blocking(move || {
-                crowd.wait_for(expected, DRAIN);
-                crowd.finish()
-            })
-            .await??;
+            let tally = crowd.drain(expected, DRAIN).await?;
             window.age_ms = Some(tally.latency_us.mean() / 1e3);
             window.lost = expected.saturating_sub(tally.received);
         }
@@ -217,13 +217,6 @@ async fn window(stage: &Stage, options: &Options, habit: Option<Habit>, streams:
         None => {}
     }
     Ok(window)
-}
-
-async fn open(stage: &Stage, options: &Options) -> Result<Crowd> {
-    let request = format!("{}\r\n", stage.stream_request()).into_bytes();
-    let subscription = Subscription { address: stage.address, request, ready_event: Some("ready") };
-    let (users, readers) = (options.users, options.readers);
-    Crowd::open_all(subscription, users, readers).await
 }
 
 /// Changes that came too late for a panel's last answer are left out: they flatter the poll.

@@ -104,8 +104,7 @@ pub(super) async fn poll(habit: Habit, first: Duration, stop: CancellationToken)
 
 /// One answer's position.
 async fn ask(connection: &mut Connection, token: &str, path: &str) -> Result<u64> {
-    let request = Request { method: "GET", path, bearer: Some(token), idempotency_key: None, body: b"" };
-    let reply = timeout(ANSWER, connection.send(request)).await.context("no answer")??;
+    let reply = timeout(ANSWER, connection.send(Request::get(path, token))).await.context("no answer")??;
     if reply.head.status != 200 {
         bail!("GET {path}: status {}: {}", reply.head.status, String::from_utf8_lossy(reply.body));
     }

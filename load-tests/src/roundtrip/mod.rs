@@ -25,7 +25,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use signalbox::postgres::private::{Cluster, Options as Private, SUPERUSER};
+use signalbox::postgres::private::{Cluster, SUPERUSER};
 use tokio::{
     sync::Mutex,
     task::JoinSet,
@@ -143,9 +143,7 @@ async fn set_up(
     scratch: &Scratch,
     settings: Vec<(&'static str, String)>,
 ) -> Result<(Arc<Mutex<Cluster>>, String, Arc<Shared>)> {
-    let private =
-        Private { directory: scratch.path().join("postgres"), binaries: None, durable: true, settings: Vec::new() };
-    let cluster = tokio::task::spawn_blocking(move || Cluster::start(&private)).await??;
+    let cluster = scratch.start_postgres(Vec::new()).await?;
     let url = cluster.url("postgres", SUPERUSER);
     let servers = Servers::start(options.processes, &url, scratch.path(), settings).await?;
     let shared = Arc::new(Shared {

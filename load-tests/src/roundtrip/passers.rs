@@ -9,14 +9,15 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncReadExt,
     net::TcpStream,
     time::{sleep, timeout},
 };
 
 use super::Shared;
+use crate::stream;
 
 /// How long a passer-by reads, at most; the time itself is random.
 const READS_MS: u64 = 10_000;
@@ -49,7 +50,7 @@ pub(super) async fn pass_by(shared: Arc<Shared>, visits: Arc<Visits>, stalls: bo
     let mut buffer = vec![0; 16 * 1024];
     while !shared.written.load(Relaxed) {
         sleep(Duration::from_millis(rand::random_range(0..AWAY_MS))).await;
-        match timeout(OPEN, open(&shared, &mut buffer)).await {
+        match timeout(OPEN, open(&shared)).await {
             Ok(Ok(socket)) => {
                 visits.streams.fetch_add(1, Relaxed);
                 visits.stalled.fetch_add(u64::from(stalls), Relaxed);
@@ -62,24 +63,10 @@ pub(super) async fn pass_by(shared: Arc<Shared>, visits: Arc<Visits>, stalls: bo
     }
 }
 
-async fn open(shared: &Shared, buffer: &mut [u8]) -> Result<TcpStream> {
-    let address = shared.servers.address(0);
+async fn open(shared: &Shared) -> Result<TcpStream> {
     let head = shared.positions.iter().map(|position| position.load(Relaxed)).max().unwrap_or(0);
-    let cursor = match rand::random_range(0..3) {
-        0 => format!("Last-Event-ID: {}\r\n", head.saturating_sub(BACK_EVENTS)),
-        _ => String::new(),
-    };
-    let request = format!(
-        "GET /api/v1/events/stream HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n{cursor}\r\n",
-        shared.token
-    );
-    let mut socket = TcpStream::connect(address).await?;
-    socket.write_all(request.as_bytes()).await?;
-    let length = socket.read(buffer).await?;
-    if !buffer.get(..length).unwrap_or_default().starts_with(b"HTTP/1.1 200") {
-        bail!("refused");
-    }
-    Ok(socket)
+    let after = (rand::random_range(0..3) == 0).then(|| head.saturating_sub(BACK_EVENTS));
+    stream::open(shared.servers.address(0), &shared.token, after).await
 }
 
 /// Reads for a while, or takes nothing at all.

@@ -19,6 +19,7 @@ use super::Shared;
 use crate::{
     history::{Connection, Digest, Received},
     sse::{Frame, MAX_FRAME_BYTES, Position, Reception},
+    stream,
 };
 
 /// Life of a connection, at most; it is random, so that cuts hit replays and live events alike.
@@ -71,13 +72,8 @@ impl Reader {
     /// One connection, until it breaks, its time is up or the run is over.
     async fn follow(&mut self, process: usize) -> Result<()> {
         let address = self.shared.servers.address(process);
-        let mut stream = timeout(OPEN, TcpStream::connect(address)).await??;
-        let cursor = self.cursor.map_or_else(String::new, |seq| format!("Last-Event-ID: {seq}\r\n"));
-        let request = format!(
-            "GET /api/v1/events/stream HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n{cursor}\r\n",
-            self.shared.token
-        );
-        stream.write_all(request.as_bytes()).await?;
+        let mut socket = timeout(OPEN, TcpStream::connect(address)).await??;
+        socket.write_all(stream::request(address, &self.shared.token, self.cursor).as_bytes()).await?;
 
         let mut reception = Reception::default();
         let end = Instant::now() + Duration::from_millis(rand::random_range(0..LIFE_MS));
@@ -86,7 +82,7 @@ impl Reader {
                 return Ok(());
             }
             let mut buffer = std::mem::take(&mut self.buffer);
-            let followed = self.read_once(&mut stream, &mut reception, &mut buffer).await;
+            let followed = self.read_once(&mut socket, &mut reception, &mut buffer).await;
             self.buffer = buffer;
             followed?;
         }
@@ -94,10 +90,10 @@ impl Reader {
     }
 
     /// One read, and all the frames it completes; nothing when none came for a while.
-    async fn read_once(&mut self, stream: &mut TcpStream, reception: &mut Reception, buffer: &mut [u8]) -> Result<()> {
+    async fn read_once(&mut self, socket: &mut TcpStream, reception: &mut Reception, buffer: &mut [u8]) -> Result<()> {
         let begun = reception.begin(buffer)?;
         let room = buffer.get_mut(begun..).unwrap_or_default();
-        let Ok(length) = timeout_at(Instant::now() + LOOK, stream.read(room)).await else { return Ok(()) };
+        let Ok(length) = timeout_at(Instant::now() + LOOK, socket.read(room)).await else { return Ok(()) };
         let filled = begun + length?;
         if filled == begun {
             bail!("the server closed the stream");

@@ -136,10 +136,8 @@ pub async fn run(options: Options) -> Result<()> {
 
 /// A crowd that reads, changes for a while, and somebody who looks.
 async fn round(stage: &Stage, options: &Options, others: usize, stalled: Option<&Stalled>) -> Result<Round> {
-    let request = format!("{}\r\n", stage.stream_request()).into_bytes();
-    let subscription = Subscription { address: stage.address, request, ready_event: Some("ready") };
-    let readers = options.readers;
-    let crowd = Crowd::open_all(subscription, others, readers).await?;
+    let subscription = Subscription::to_signalbox(stage.address, &stage.token);
+    let crowd = Crowd::open_all(subscription, others, options.readers).await?;
     let nobody = Stalled::open(stage, 0).await?;
     let stalled = stalled.unwrap_or(&nobody);
     let mut watched = Watched::default();
@@ -151,11 +149,7 @@ async fn round(stage: &Stage, options: &Options, others: usize, stalled: Option<
     }
     let published = publishing.stop().await?;
     let expected = published.changes.len() as u64 * others as u64;
-    let tally = tokio::task::spawn_blocking(move || {
-        crowd.wait_for(expected, DRAIN);
-        crowd.finish()
-    })
-    .await??;
+    let tally = crowd.drain(expected, DRAIN).await?;
     stalled.look(stage, &mut watched)?;
     Ok(Round { tally, expected, published_bytes: published.bytes, watched })
 }

@@ -6,22 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    task::JoinSet,
-    time::timeout,
-};
+use anyhow::Result;
+use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 
 use super::sockets::ends_of;
-use crate::{process, stage::Stage};
+use crate::{process, stage::Stage, stream};
 
 /// For one stream to open.
 const OPEN: Duration = Duration::from_secs(30);
-
-/// Bytes read of a stream before the reader stops: the head and the first frame.
-const FIRST_BYTES: usize = 1024;
 
 /// Their sockets, never read again.
 #[derive(Debug)]
@@ -48,8 +40,8 @@ impl Stalled {
     pub(super) async fn open(stage: &Stage, streams: usize) -> Result<Stalled> {
         let mut opening = JoinSet::new();
         for _ in 0..streams {
-            let (address, request) = (stage.address, format!("{}\r\n", stage.stream_request()));
-            opening.spawn(timeout(OPEN, open(address, request)));
+            let (address, token) = (stage.address, stage.token.clone());
+            opening.spawn(timeout(OPEN, async move { stream::open(address, &token, None).await }));
         }
         let mut sockets = Vec::with_capacity(streams);
         while let Some(opened) = opening.join_next().await {
@@ -95,16 +87,4 @@ impl Watched {
         let times = || self.closed_after_s.values().copied();
         (self.closed() > 0).then(|| [times().fold(f64::INFINITY, f64::min), times().fold(0.0, f64::max)])
     }
-}
-
-async fn open(address: SocketAddr, request: String) -> Result<TcpStream> {
-    let mut socket = TcpStream::connect(address).await?;
-    socket.write_all(request.as_bytes()).await?;
-    let mut first = [0; FIRST_BYTES];
-    let length = socket.read(&mut first).await?;
-    let head = first.get(..length).unwrap_or_default();
-    if !head.starts_with(b"HTTP/1.1 200") {
-        bail!("a stream was not opened: {}", String::from_utf8_lossy(head));
-    }
-    Ok(socket)
 }

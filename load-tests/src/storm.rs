@@ -1,14 +1,8 @@
 //! A reconnect storm: the server is killed under thousands of streams and started again.
 //!
-//! Every reader comes back as a good client does: when `retry:` said so, then with full jitter,
-//! and not before Retry-After. Changes are published all the while, each under a key until it is
+//! The readers come back by themselves, as `returning` says. Changes are published all the while, each under a key until it is
 //! answered. What counts is when the last stream has all that was committed up to a change made
 //! after the restart, and that each of them has received each change once.
-
-mod backoff;
-mod client;
-mod readers;
-mod seen;
 
 use std::{
     sync::atomic::Ordering::Relaxed,
@@ -19,12 +13,13 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tokio::time::sleep;
 
-use self::readers::{Progress, Readers, Tally};
 use crate::{
     changes::{Pace, Published, Publishing},
-    http::{Connection, Request},
+    http::Connection,
+    incidents,
     queries::{self, Source, Statement},
     report::{self, Table, thousands},
+    returning::{Access, Progress, Readers, Tally},
     stage::{Restart, Stage},
 };
 
@@ -36,6 +31,9 @@ const CALM: Duration = Duration::from_secs(3);
 
 /// How long the last changes may take to arrive; what has not come by then counts as lost.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// What a reader waits between two polls, should the server refuse streams to protect itself.
+const POLL_EVERY: Duration = Duration::from_secs(5);
 
 /// How a read of the log begins, in sql/queries/events_after.sql.
 const LOG_READ: &str = "from events where seq >";
@@ -115,8 +113,9 @@ pub async fn run(options: Options) -> Result<()> {
     let settings = vec![("SIGNALBOX_STREAM_OPENS_PER_S", options.opens_per_s.to_string())];
     let mut stage = Stage::set("storm", settings).await?;
     let streams = options.streams as u64;
-    let readers = Readers::start(stage.address, &stage.stream_request(), options.streams, options.readers)?;
-    let readers = wait(readers, "open", move |progress| progress.open.load(Relaxed) == streams).await?;
+    let access = Access { address: stage.address, token: stage.token.clone(), poll_every: POLL_EVERY };
+    let readers = Readers::start(&access, options.streams, options.readers)?;
+    let readers = readers.wait("open", PATIENCE, move |progress| progress.open.load(Relaxed) == streams).await?;
     report::note(format_args!("{} streams are open", thousands(streams as f64)));
     let publishing = Publishing::begin(&stage, Pace { rate: options.rate, bytes: options.bytes }).await?;
     sleep(CALM).await;
@@ -124,7 +123,7 @@ pub async fn run(options: Options) -> Result<()> {
     sleep(CALM).await;
     let published = publishing.stop().await?;
     let changes = published.changes.len() as u64;
-    let tally = tokio::task::spawn_blocking(move || readers.drain(changes, DRAIN)).await??;
+    let tally = readers.drain(changes, DRAIN).await?;
     let figures = conclude(&options, &storm, &published, &tally, stage.queries.source())?;
     print(&figures, &storm);
     if options.json { report::json(&figures) } else { Ok(()) }
@@ -138,31 +137,17 @@ async fn rage(stage: &mut Stage, readers: Readers, streams: u64) -> Result<(Read
     let restart = stage.restart().await?;
     report::note(format_args!("killed; the new process listens {:.2} s after its start", restart.start.as_secs_f64()));
     readers.progress.target.store(change_something(stage).await?, Relaxed);
-    let readers = wait(readers, "current", move |progress| progress.current.load(Relaxed) == streams).await?;
+    let readers = readers.wait("current", PATIENCE, move |progress| progress.current.load(Relaxed) == streams).await?;
     let statements = stage.queries.count().await?.since(&before);
     let (tries_now, refused_now) = counted(&readers.progress);
     Ok((readers, Storm { restart, statements, tries: tries_now - tries, refused: refused_now - refused }))
 }
 
-async fn wait(
-    readers: Readers,
-    what: &'static str,
-    reached: impl Fn(&Progress) -> bool + Send + 'static,
-) -> Result<Readers> {
-    tokio::task::spawn_blocking(move || readers.wait(what, PATIENCE, reached)).await?
-}
-
 /// A change of the scenario's own; its position is one that nobody could have had before.
 async fn change_something(stage: &Stage) -> Result<u64> {
     let mut connection = Connection::open(stage.address).await?;
-    let request = Request {
-        method: "POST",
-        path: "/api/v1/incidents",
-        bearer: Some(&stage.token),
-        idempotency_key: None,
-        body: br#"{"title":"After the restart","severity":"P4"}"#,
-    };
-    connection.send(request).await?.head.seq.context("the server took no change after its restart")
+    let reported = incidents::report(&mut connection, &stage.token, "After the restart", "P4").await;
+    Ok(reported.context("the server took no change after its restart")?.seq)
 }
 
 fn conclude(
