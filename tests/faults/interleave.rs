@@ -108,10 +108,14 @@ async fn events(world: &World) -> Vec<Event> {
     read::after(&world.database, 0, read::PAGE_EVENTS).await.unwrap()
 }
 
-/// Ids of a stream's whole frames; those of events apart from those that only move the cursor.
+/// Frames without the beginning of one that a socket may end with.
+fn whole(text: &str) -> &str {
+    text.rsplit_once("\n\n").unwrap_or_default().0
+}
+
+/// Ids of a stream's frames; those of events apart from those that only move the cursor.
 fn ids(text: &str) -> Vec<(i64, bool)> {
-    let (whole, _rest) = text.rsplit_once("\n\n").unwrap_or_default();
-    let blocks = whole.split("\n\n").filter_map(|block| {
+    let blocks = whole(text).split("\n\n").filter_map(|block| {
         let id = block.lines().find_map(|line| line.strip_prefix("id: ").or_else(|| line.strip_prefix("id:")))?;
         Some((id.parse().unwrap(), block.contains("incident.commented")))
     });
@@ -136,8 +140,7 @@ async fn play(
     let (stop, registry) = (CancellationToken::new(), Arc::new(signalbox::server::registry()));
     let places = Places::open(world.direct.clone(), 0, stop.clone()).await.unwrap();
     let bounds = Bounds { ring_bytes: ring, stall: PROMPT };
-    let hub =
-        Hub::new(head, bounds, registry, world.database.clone(), accounts.clone(), stop.clone(), Arc::default());
+    let hub = Hub::new(head, bounds, registry, world.database.clone(), accounts.clone(), stop.clone(), Arc::default());
     let hub = Arc::new(hub);
     let mut coming = read::after(&world.database, head.seq, read::PAGE_EVENTS).await.unwrap().into_iter();
     let mut reader = None;
@@ -160,13 +163,13 @@ async fn play(
         };
         // A reader that has said `ready` and all events has nothing to say.
         let last = ids(&text).last().map_or(after, |(id, _)| *id);
-        if text.contains("event: ready") && last >= published {
+        if whole(&text).contains("event: ready") && last >= published {
             continue;
         }
         text += std::str::from_utf8(&reader.next().await.unwrap()).unwrap();
     }
     let mut reader = reader.unwrap();
-    while !(text.contains("event: ready") && ids(&text).last().is_some_and(|(id, _)| *id >= published)) {
+    while !(whole(&text).contains("event: ready") && ids(&text).last().is_some_and(|(id, _)| *id >= published)) {
         text += std::str::from_utf8(&reader.next().await.unwrap()).unwrap();
     }
     stop.cancel();

@@ -32,8 +32,7 @@ struct Manner {
 }
 
 fn manners(token: &str) -> Vec<Manner> {
-    let manner =
-        |name, begins: &str, drips, within| Manner { name, begins: begins.to_owned(), drips, within };
+    let manner = |name, begins: &str, drips, within| Manner { name, begins: begins.to_owned(), drips, within };
     let command = format!(
         "POST /api/v1/incidents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{\"title\":\""
