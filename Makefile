@@ -22,6 +22,7 @@ setup:
 setup-tests:
 	@deploy/setup.sh python
 	@deploy/setup.sh pgbouncer
+	@deploy/setup.sh proxies
 
 # Writes the checked-in documents anew from the code.
 openapi: setup

@@ -3,6 +3,7 @@
 #   deploy/setup.sh postgresql   PostgreSQL's programs, 14 or newer
 #   deploy/setup.sh python       Python with venv, for the API tests
 #   deploy/setup.sh pgbouncer    A pooler, for the fault tests
+#   deploy/setup.sh proxies      nginx and HAProxy, and OpenSSL for their certificate, for the fault tests
 set -eu
 
 install() { # what for, packages …
@@ -16,6 +17,20 @@ install() { # what for, packages …
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Only programs are wanted: no service of the system's own that starts and takes a port.
+start_no_services() {
+    policy=/usr/sbin/policy-rc.d
+    if [ "$(id -u)" = 0 ] && [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod +x $policy
+        trap 'rm -f "$policy"' EXIT
+    fi
+}
+
+is_missing() { # program, which may be in a folder that only root looks into
+    ! command -v "$1" >/dev/null && [ ! -x "/usr/sbin/$1" ]
 }
 
 case $1 in
@@ -35,15 +50,15 @@ python)
     python3 -c 'import venv, ensurepip' 2>/dev/null || install "Python's venv" python3-venv
     ;;
 pgbouncer)
-    if ! command -v pgbouncer >/dev/null && [ ! -x /usr/sbin/pgbouncer ]; then
-        # Only the program is wanted: no pooler of the system's own that listens on port 6432.
-        policy=/usr/sbin/policy-rc.d
-        if [ "$(id -u)" = 0 ] && [ ! -e $policy ]; then
-            printf '#!/bin/sh\nexit 101\n' >$policy
-            chmod +x $policy
-            trap 'rm -f "$policy"' EXIT
-        fi
+    if is_missing pgbouncer; then
+        start_no_services
         install "PgBouncer" pgbouncer
+    fi
+    ;;
+proxies)
+    if is_missing nginx || is_missing haproxy || is_missing openssl; then
+        start_no_services
+        install "nginx, HAProxy or OpenSSL" nginx haproxy openssl
     fi
     ;;
 esac

@@ -82,18 +82,22 @@ where
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_WAIT).max_buf_size(BUFFER_BYTES);
     let socket = Watched { socket: TokioIo::new(stream), unwritten: unwritten.clone() };
     let mut connection = builder.serve_connection(socket, service);
-    tokio::select! {
-        ended = &mut connection => ended,
-        Some((head, reader)) = leaving.recv() => {
-            let socket = connection.into_parts().io.socket.into_inner();
-            if let Err(error) = give(socket, head, reader, &app, room) {
-                tracing::warn!(%error, "a stream could not be opened");
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = &mut connection => return ended, // never polled again after its end
+            // Also after the stop: a request that was there before it may still become a stream.
+            Some((head, reader)) = leaving.recv() => {
+                let socket = connection.into_parts().io.socket.into_inner();
+                if let Err(error) = give(socket, head, reader, &app, room) {
+                    tracing::warn!(%error, "a stream could not be opened");
+                }
+                return Ok(());
             }
-            Ok(())
-        }
-        () = app.stop.cancelled() => {
-            Pin::new(&mut connection).graceful_shutdown();
-            connection.await // never polled again after its end
+            () = app.stop.cancelled(), if !stopping => {
+                stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
         }
     }
 }

@@ -38,7 +38,7 @@ impl Body {
                 Step::Page(cursor) => {
                     let page = self.reader.hub().replay.page(cursor).await;
                     given = match page {
-                        Ok(page) => self.reader.replay(&page),
+                        Ok(page) => self.reader.replay(&page, &self.reader.hub().moment()),
                         Err(reason) => Some(self.reader.bye(reason)),
                     };
                 }

@@ -79,6 +79,8 @@ pub struct Hub {
     /// What streams are given, and whether there are any.
     mode: watch::Sender<Mode>,
     writers: OnceLock<Writers>,
+    /// Held while they start, so that the first streams, which come together, start them once.
+    starting: Mutex<()>,
     metrics: Arc<Metrics>,
 }
 
@@ -137,6 +139,7 @@ impl Hub {
             open: OpenStreams::default(),
             mode: watch::Sender::default(),
             writers: OnceLock::new(),
+            starting: Mutex::default(),
             metrics,
         }
     }
@@ -146,6 +149,10 @@ impl Hub {
     /// # Errors
     /// The system gives no thread or no epoll.
     pub fn writers(self: &Arc<Hub>) -> std::io::Result<&Writers> {
+        if let Some(writers) = self.writers.get() {
+            return Ok(writers);
+        }
+        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writers) = self.writers.get() {
             return Ok(writers);
         }

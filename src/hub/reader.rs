@@ -195,19 +195,8 @@ impl Reader {
         if matches!(self.stage, Stage::Ended) {
             return Step::End;
         }
-        if let Some(reason) = self.ends(moment) {
-            return self.farewell(reason);
-        }
-        if moment.head.epoch != self.epoch {
-            (self.epoch, self.cursor, self.told) = (moment.head.epoch, moment.head.seq, moment.head.seq);
-            self.previewed = self.cursor;
-            self.open.moved_to(self.cursor);
-            return Step::Frame(frame::reset(Reset::Epoch, moment.head));
-        }
-        if moment.mode.level != self.level {
-            self.level = moment.mode.level;
-            self.previewed = self.previewed.max(self.cursor);
-            return Step::Frame(frame::level(self.level));
+        if let Some(step) = self.first_of_all(moment) {
+            return step;
         }
         let step = match self.level {
             Level::Normal | Level::Batched => self.advance(moment.head),
@@ -217,7 +206,11 @@ impl Reader {
     }
 
     /// Takes the page that was asked for. `None`: nothing in it was for this reader.
-    pub(super) fn replay(&mut self, page: &Page) -> Option<Step> {
+    pub(super) fn replay(&mut self, page: &Page, moment: &Moment) -> Option<Step> {
+        // A page may take seconds: rights, sign-in and history are not what they were when it was asked for.
+        if let Some(step) = self.first_of_all(moment) {
+            return Some(self.encoded(step));
+        }
         self.hub.metrics.ring_misses.inc();
         if let Some(resuming) = self.resuming.as_mut().filter(|resuming| resuming.outcome == Resumed::Ring) {
             resuming.outcome = Resumed::Log;
@@ -257,6 +250,25 @@ impl Reader {
         let opening = frame::opening(rand::random_range(RETRY_MS));
         let head = Head { epoch: self.epoch, seq: self.cursor };
         refused.map_or(opening.clone(), |reason| join(&opening, &frame::reset(reason, head)))
+    }
+
+    /// What has to be said before any event: the end, another history, another level.
+    fn first_of_all(&mut self, moment: &Moment) -> Option<Step> {
+        if let Some(reason) = self.ends(moment) {
+            return Some(self.farewell(reason));
+        }
+        if moment.head.epoch != self.epoch {
+            (self.epoch, self.cursor, self.told) = (moment.head.epoch, moment.head.seq, moment.head.seq);
+            self.previewed = self.cursor;
+            self.open.moved_to(self.cursor);
+            return Some(Step::Frame(frame::reset(Reset::Epoch, moment.head)));
+        }
+        if moment.mode.level != self.level {
+            self.level = moment.mode.level;
+            self.previewed = self.previewed.max(self.cursor);
+            return Some(Step::Frame(frame::level(self.level)));
+        }
+        None
     }
 
     fn ends(&mut self, moment: &Moment) -> Option<Bye> {

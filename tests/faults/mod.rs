@@ -4,12 +4,17 @@
 
 mod abandoned;
 mod disk;
+mod farewell;
 mod handover;
 mod interleave;
+mod leaving;
 mod load;
 mod outage;
 mod pressure;
+mod proxies;
 mod restart;
+mod silence;
+mod storm;
 mod tail;
 
 /// The first where the suite is to be quick, the second where it has time.

@@ -11,8 +11,13 @@ use crate::harness::{Client, PASSWORD, Proxy, World, world};
 use crate::process::{Home, Program};
 
 /// On the database of a test, at an address of its own each time.
-async fn start(home: &Home, world: &World) -> Program {
-    let (home, url, owner) = (home.path().to_owned(), world.app_url.clone(), world.owner_url.clone());
+pub async fn start(home: &Home, world: &World) -> Program {
+    start_through(&world.app_url, home, world).await
+}
+
+/// The same on a way of its own to the database.
+pub async fn start_through(url: &str, home: &Home, world: &World) -> Program {
+    let (home, url, owner) = (home.path().to_owned(), url.to_owned(), world.owner_url.clone());
     let start = move || {
         let unlimited = ["STREAMS_PER_USER", "STREAM_OPENS_PER_S", "REQUESTS_PER_S"];
         let unlimited = unlimited.map(|name| (format!("SIGNALBOX_{name}"), "0"));

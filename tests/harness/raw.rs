@@ -53,6 +53,11 @@ impl Raw {
         std::mem::take(&mut self.text)
     }
 
+    /// Whom it talks to.
+    pub fn peer(&self) -> SocketAddr {
+        self.socket.peer_addr().unwrap()
+    }
+
     /// Leaves as a program that crashes: by a reset.
     pub fn reset(self) {
         SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();

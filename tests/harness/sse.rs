@@ -65,11 +65,31 @@ impl Stream {
                 }
                 continue;
             }
-            match timeout(PATIENCE, self.bytes.next()).await.expect("a stream says something within its patience") {
-                Some(Ok(bytes)) => self.text.push_str(std::str::from_utf8(&bytes).unwrap()),
-                Some(Err(_)) | None => return None,
+            if !self.read().await {
+                return None;
             }
         }
+    }
+
+    /// False when the stream has ended.
+    async fn read(&mut self) -> bool {
+        match timeout(PATIENCE, self.bytes.next()).await.expect("a stream says something within its patience") {
+            Some(Ok(bytes)) => self.text.push_str(std::str::from_utf8(&bytes).unwrap()),
+            Some(Err(_)) | None => return false,
+        }
+        true
+    }
+
+    /// Waits for a block, comments among them, and says how many comment lines there were until then.
+    pub async fn comment(&mut self) -> usize {
+        let end = loop {
+            match self.text.find("\n\n") {
+                Some(end) => break end + 2,
+                None => assert!(self.read().await, "the stream goes on"),
+            }
+        };
+        self.comments += self.text.drain(..end).as_str().lines().filter(|line| line.starts_with(':')).count();
+        self.comments
     }
 
     /// The next block of an event from the log or of control, past `retry:` and bookmarks.

@@ -78,12 +78,11 @@ impl Thread {
             for letter in self.mailbox.collect() {
                 self.open(letter, &moment);
             }
-            for key in std::mem::take(&mut self.unfinished) {
-                self.turn(key, &moment, None);
-            }
+            self.go_on(&moment);
             if self.is_due(moment.at) {
-                self.mailbox.urgent.store(false, Ordering::Release);
-                self.mailbox.moved.store(false, Ordering::Release);
+                // Swapped and not stored: whoever found it set, and did not ring, is then seen with what they did.
+                self.mailbox.urgent.swap(false, Ordering::AcqRel);
+                self.mailbox.moved.swap(false, Ordering::AcqRel);
                 // Taken after that: what happens from here on rings again.
                 self.look(&hub.moment());
             }
@@ -91,6 +90,16 @@ impl Thread {
             if moment.stopping && self.streams.is_empty() && self.mailbox.close() {
                 break;
             }
+        }
+    }
+
+    /// Each of those that gave way has one turn, however often it did.
+    fn go_on(&mut self, moment: &Moment) {
+        let mut unfinished = std::mem::take(&mut self.unfinished);
+        unfinished.sort_unstable();
+        unfinished.dedup();
+        for key in unfinished {
+            self.turn(key, moment, None);
         }
     }
 
@@ -156,7 +165,7 @@ impl Thread {
                 };
                 stream.awaits_page = false;
                 let given = match page {
-                    Ok(page) => stream.reader.replay(&page),
+                    Ok(page) => stream.reader.replay(&page, moment),
                     Err(reason) => Some(stream.reader.bye(reason)),
                 };
                 self.turn(key, moment, given);
