@@ -16,6 +16,7 @@ async fn while_the_head_is_locked_commands_are_told_503_and_streams_and_queries_
     let server = world.serve().await;
     let client = server.admin().await;
     let before = client.report("before").await;
+    client.caught_up().await;
     let mut open = client.stream("", None).await;
     open.until("ready").await;
 
