@@ -115,13 +115,6 @@ fn get(token: &str) -> Request<'_> {
 }
 
 async fn herd(stage: &Stage, connection: &mut Connection, users: usize) -> Result<Figures> {
-    let barrier = Arc::new(Barrier::new(users + 1));
-    let mut asking = JoinSet::new();
-    for _ in 0..users {
-        let connection = Connection::open(stage.address).await?;
-        asking.spawn(ask(connection, stage.token.clone(), barrier.clone()));
-    }
-
     // Nobody asks: what a change costs by itself.
     connection.send(get(&stage.token)).await?;
     sleep(SETTLE).await;
@@ -129,6 +122,14 @@ async fn herd(stage: &Stage, connection: &mut Connection, users: usize) -> Resul
     change(stage, connection).await?;
     sleep(SETTLE).await;
     let quiet = stage.queries.count().await?.since(&before);
+
+    // Not before: the server closes connections that rest for 10 s.
+    let barrier = Arc::new(Barrier::new(users + 1));
+    let mut asking = JoinSet::new();
+    for _ in 0..users {
+        let connection = Connection::open(stage.address).await?;
+        asking.spawn(ask(connection, stage.token.clone(), barrier.clone()));
+    }
 
     // A kept answer, a change, and all at once.
     connection.send(get(&stage.token)).await?;

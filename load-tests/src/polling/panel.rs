@@ -35,6 +35,9 @@ const ANOTHER_LIST: &str = "/api/v1/incidents?order=-created_at&limit=20";
 /// Longer than any answer under load.
 const ANSWER: Duration = Duration::from_secs(60);
 
+/// A connection that has rested for longer is not used again: the server closes it after 10 s.
+const MOST_REST: Duration = Duration::from_secs(8);
+
 /// What a panel asks for, and how often.
 #[derive(Clone, Debug)]
 pub(super) struct Habit {
@@ -81,12 +84,16 @@ pub(super) fn not_in_events(resources: &[&'static str]) -> Vec<&'static str> {
 pub(super) async fn poll(habit: Habit, first: Duration, stop: CancellationToken) -> Result<Asked> {
     let mut connection = Connection::open(habit.address).await?;
     let mut asked = Asked::default();
-    let mut due = Instant::now() + first;
+    let mut rests_since = Instant::now();
+    let mut due = rests_since + first;
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(asked),
             () = sleep_until(due) => {}
+        }
+        if rests_since.elapsed() > MOST_REST {
+            connection = Connection::open(habit.address).await?;
         }
         for (index, path) in habit.resources.iter().enumerate() {
             if stop.is_cancelled() {
@@ -98,7 +105,8 @@ pub(super) async fn poll(habit: Habit, first: Duration, stop: CancellationToken)
                 asked.news.push(News { seq, at_ns: clock::now_ns() });
             }
         }
-        due = Instant::now().max(due + habit.every);
+        rests_since = Instant::now();
+        due = rests_since.max(due + habit.every);
     }
 }
 
