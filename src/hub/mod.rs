@@ -46,7 +46,7 @@ pub use writer::{Taken, Writers};
 use repetitions::Repetitions;
 use replay::{Page, Replay};
 use ring::Ring;
-use round::{Entry, Gathering, Round};
+use round::{Entry, Gathering, Round, Sent};
 
 use crate::log::{Event, Head, Registry};
 use crate::metrics::Metrics;
@@ -237,18 +237,17 @@ impl Hub {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Counts rounds that were written, each to so many readers.
-    fn account(&self, sent: &[(Arc<Round>, u32)]) {
-        for (round, readers) in sent {
+    /// Counts rounds that were written.
+    fn account(&self, sent: &[Sent]) {
+        for Sent { round, readers, live } in sent {
             let readers = u64::from(*readers);
             round.kinds.iter().for_each(|(kind, events)| self.metrics.sent(kind, u64::from(*events) * readers));
             self.metrics.sent_bytes.inc_by(round.frames.len() as u64 * readers);
-            if round.from_log {
-                continue;
+            if !round.from_log {
+                self.metrics.ring_hits.inc_by(readers);
             }
-            self.metrics.ring_hits.inc_by(readers);
             // By the database's clock: on another machine's, this is as exact as the two agree.
-            let since = round.recorded_at.map(|at| OffsetDateTime::now_utc() - at);
+            let since = round.recorded_at.filter(|_| *live > 0).map(|at| OffsetDateTime::now_utc() - at);
             since.and_then(|since| since.try_into().ok()).into_iter().for_each(|since| self.metrics.delivered(since));
         }
     }

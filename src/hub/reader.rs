@@ -232,6 +232,11 @@ impl Reader {
         Step::Bye(frame::bye(reason, rand::random_range(retry_ms)), reason)
     }
 
+    /// Whether it is told of events as they happen.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Live)
+    }
+
     /// It will be closed because its socket has taken nothing for too long.
     pub(super) fn stalled(&mut self) {
         self.ended = Ended::Stalled;

@@ -60,6 +60,14 @@ pub(super) struct Round {
     pub kinds: Vec<(String, u32)>,
 }
 
+/// A round that was written, and to how many readers.
+pub(super) struct Sent {
+    pub round: Arc<Round>,
+    pub readers: u32,
+    /// Of those, the ones that were told of events as they happened; the others caught up.
+    pub live: u32,
+}
+
 impl Round {
     /// The same round as these readers want it.
     pub fn encoded(self, encoding: Encoding) -> Round {

@@ -11,6 +11,8 @@ use tokio::time::sleep;
 
 use super::load::Load;
 use super::short_or_long;
+use uuid::Uuid;
+
 use crate::harness::{OwnPostgres, own_directory};
 
 /// PostgreSQL's own files take 55 MB, and 32 MB of log are kept for use again.
@@ -67,7 +69,8 @@ async fn a_full_disk_is_503_and_afterwards_every_acknowledged_event_is_there() {
         fill(&ballast);
         let mut full = false;
         while !full {
-            let report = json!({ "title": "large", "description": "x".repeat(4_000) });
+            // The title is what the checker knows a command by.
+            let report = json!({ "title": format!("large {}", Uuid::now_v7()), "description": "x".repeat(4_000) });
             let answer = client.post("/api/v1/incidents", report).await;
             full = answer.status == 503;
             assert!(full || answer.status == 201, "{}", answer.text);

@@ -63,8 +63,14 @@ impl Stream {
         !self.unsent.is_empty()
     }
 
-    /// Writes until all is said, the socket is full, or others shall have their turn. `sent` hears of each round.
-    pub fn write(&mut self, moment: &Moment, mut given: Option<Step>, sent: &mut impl FnMut(&Arc<Round>)) -> Turn {
+    /// Writes until all is said, the socket is full, or others shall have their turn. `sent` hears of each round, and whether it is
+    /// news.
+    pub fn write(
+        &mut self,
+        moment: &Moment,
+        mut given: Option<Step>,
+        sent: &mut impl FnMut(&Arc<Round>, bool),
+    ) -> Turn {
         for _ in 0..ROUNDS_AT_ONCE {
             match self.flush(moment) {
                 Ok(true) => {}
@@ -76,7 +82,7 @@ impl Stream {
             }
             match given.take().unwrap_or_else(|| self.reader.next(moment)) {
                 Step::Round(round) => {
-                    sent(&round);
+                    sent(&round, self.reader.is_live());
                     (self.unsent, self.moved_at) = (round.frames.clone(), moment.at);
                 }
                 Step::Frame(frame) => (self.unsent, self.moved_at) = (frame, moment.at),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::stream::{Stream, Turn};
 use super::{Letter, Mailbox, Taken};
 use crate::hub::reader::Step;
-use crate::hub::{Hub, Level, Moment, Round};
+use crate::hub::{Hub, Level, Moment, Sent};
 
 /// Stands for the mailbox among the tokens of sockets.
 pub(super) const WAKE: Token = Token(usize::MAX);
@@ -35,8 +35,8 @@ pub(super) struct Thread {
     streams: Slab<Stream>,
     /// Those that gave way to others and have more to write.
     unfinished: Vec<usize>,
-    /// Rounds written since the last account of them, and to how many readers.
-    sent: Vec<(Arc<Round>, u32)>,
+    /// Rounds written since the last account of them.
+    sent: Vec<Sent>,
     looked_at: Instant,
     /// No look before this time, unless it is urgent.
     window_ends: Instant,
@@ -136,13 +136,13 @@ impl Thread {
     }
 
     /// From the beginning of this look to the next one. It is open only while there is more to tell than
-    /// one event a look and telling it takes its time: then as long again is left to whoever has to read it.
+    /// one event a look and telling it takes its time: then half as long again is left to whoever has to read it.
     fn window(&self, moment: &Moment, took: Duration) -> Duration {
         if moment.mode.level >= Level::Batched {
             return LONGEST_WINDOW;
         }
         let is_loaded = moment.head.seq - self.head_seen > 1 && took > SHORT_LOOK;
-        if is_loaded { (took * 2).min(LONGEST_WINDOW) } else { Duration::ZERO }
+        if is_loaded { (took * 3 / 2).min(LONGEST_WINDOW) } else { Duration::ZERO }
     }
 
     fn ready(&mut self, report: &mio::event::Event, moment: &Moment) {
@@ -187,9 +187,15 @@ impl Thread {
     fn turn(&mut self, key: usize, moment: &Moment, given: Option<Step>) {
         let Thread { streams, sent, .. } = self;
         let Some(stream) = streams.get_mut(key) else { return };
-        let turn = stream.write(moment, given, &mut |round| match sent.last_mut() {
-            Some((last, readers)) if Arc::ptr_eq(last, round) => *readers += 1,
-            _ => sent.push((round.clone(), 1)),
+        let turn = stream.write(moment, given, &mut |round, is_live| {
+            let live = u32::from(is_live);
+            match sent.last_mut() {
+                Some(last) if Arc::ptr_eq(&last.round, round) => {
+                    last.readers += 1;
+                    last.live += live;
+                }
+                _ => sent.push(Sent { round: round.clone(), readers: 1, live }),
+            }
         });
         match turn {
             Turn::Idle => stream.lags = false,
