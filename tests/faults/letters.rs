@@ -91,20 +91,27 @@ async fn a_page_for_a_stream_that_has_left_is_not_told_to_the_one_in_its_place()
     client.caught_up().await;
     let last = read::head(&world.database).await.unwrap().seq;
     let shut = Shut::new(&world).await;
-    let mut leaving = Raw::connect(server.address);
-    leaving.open_stream(&client.token, "?last_event_id=800").await;
-    shut.keeps_out(1).await;
-    // The other threads get a stream each, so that the next one comes to the same thread.
+    // One for each thread that writes to sockets; those that come next take their places there.
     let threads = std::thread::available_parallelism().unwrap().get().min(8);
-    let others = join_all((1..threads).map(|_| client.stream("", None))).await;
-    leaving.reset();
-    server.has_open(others.len()).await;
-    let mut next = client.stream("?types=incident.commented", Some(0)).await;
+    let mut leaving = Vec::new();
+    for _ in 0..threads {
+        let mut raw = Raw::connect(server.address);
+        raw.open_stream(&client.token, "?last_event_id=800").await;
+        raw.until("Signalbox\n\n").await;
+        leaving.push(raw);
+    }
+    shut.keeps_out(1).await;
+    leaving.into_iter().for_each(Raw::reset);
+    server.has_open(0).await;
+    let next = join_all((0..threads).map(|_| client.stream("?types=incident.commented", Some(0)))).await;
     shut.keeps_out(2).await;
     drop(shut);
-    let told = next.until("ready").await;
-    let ids = Vec::from_iter(told.iter().filter(|frame| frame.event == "incident.commented").filter_map(|f| f.id));
-    assert_eq!(ids.len(), 900, "from {:?} to {:?} of {last}", ids.first(), ids.last());
+    for mut stream in next {
+        let told = stream.until("ready").await;
+        let events = told.iter().filter(|frame| frame.event == "incident.commented");
+        let ids = Vec::from_iter(events.filter_map(|frame| frame.id));
+        assert_eq!(ids.len(), 900, "from {:?} to {:?} of {last}", ids.first(), ids.last());
+    }
 }
 
 /// A hub without a server, and one stream of it.
