@@ -1,5 +1,7 @@
 //! The ways in which a stream can be opened and left: each is the same stream, and none leaves anything behind.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use signalbox::domain::user::Role;
 
@@ -94,6 +96,7 @@ async fn readers_that_leave_in_any_way_leave_nothing_behind() {
     let world = world().await;
     let server = world.serve().await;
     let client = server.admin().await;
+    let began = Instant::now();
     for round in 0..5 {
         let mut readers = Vec::new();
         for _ in 0..50 {
@@ -114,6 +117,8 @@ async fn readers_that_leave_in_any_way_leave_nothing_behind() {
         }
         server.has_open(0).await;
     }
+    // Not when they are written to next, which is every 15 s.
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     report(&client, "nobody is there").await;
 }
 

@@ -63,6 +63,9 @@ async fn a_reader_that_stops_reading_is_closed_and_the_others_do_not_notice() {
     let last = head + 4_000;
     assert_eq!(reading.await.unwrap(), Vec::from_iter(head + 1..=last));
     server.has_open(0).await; // the other one has left by itself
+    let metrics = client.get("/metrics").await.text;
+    let closed = metrics.lines().find(|line| line.contains("\"stalled\"")).unwrap_or_default();
+    assert!(closed.ends_with(" 1"), "closed by us, before the kernel does it: {closed}");
     let got = ids(&stalled.rest().await, "incident.commented");
     assert!(got.is_sorted() && got.last().is_some_and(|seq| *seq < last), "it got a beginning: {:?}", got.last());
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use signalbox::log::{Appender, Cause, Command, NewEvent, Outcome, Write, read};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::harness::{Client, World, execute, world};
@@ -245,7 +246,7 @@ async fn a_filtered_reader_is_moved_over_what_is_not_for_it() {
     for _ in 0..11 {
         last = happen(&world.appender, "incident/1", 100, &["incidents.read"]).await;
     }
-    let bookmark = stream.next().await.unwrap();
+    let bookmark = timeout(Duration::from_secs(10), stream.next()).await.expect("before the next comment").unwrap();
     assert_eq!((bookmark.event.as_str(), &bookmark.data), ("", &Value::Null));
     let id = bookmark.id.unwrap();
     assert!(id > last - 1_100 && id <= last, "{id} of {last}");

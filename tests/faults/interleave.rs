@@ -33,7 +33,7 @@ const PROMPT: Duration = Duration::from_secs(5);
 
 /// How a stream reaches its reader.
 #[derive(Debug, Clone, Copy)]
-enum Door {
+pub enum Door {
     /// As a body inside the HTTP library.
     Body,
     /// Through a writer thread, over a socket of our own.
@@ -41,13 +41,13 @@ enum Door {
 }
 
 /// The reader's end of it.
-enum End {
+pub enum End {
     Body(BoxStream<'static, Bytes>),
     Socket(TcpStream),
 }
 
 impl Door {
-    async fn open(self, hub: &Arc<Hub>, reader: Reader) -> End {
+    pub async fn open(self, hub: &Arc<Hub>, reader: Reader) -> End {
         let listener = match self {
             Door::Body => return End::Body(reader.bytes().boxed()),
             Door::Socket => TcpListener::bind("127.0.0.1:0").unwrap(),
@@ -63,7 +63,7 @@ impl Door {
 
 impl End {
     /// What comes next; `None` when the stream has ended.
-    async fn next(&mut self) -> Option<Bytes> {
+    pub async fn next(&mut self) -> Option<Bytes> {
         let next = async {
             match self {
                 End::Body(body) => body.next().await,

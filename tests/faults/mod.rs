@@ -8,6 +8,7 @@ mod farewell;
 mod handover;
 mod interleave;
 mod leaving;
+mod letters;
 mod load;
 mod outage;
 mod pressure;

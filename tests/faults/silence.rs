@@ -40,6 +40,7 @@ fn manners(token: &str) -> Vec<Manner> {
     let mut manners = vec![
         manner("nothing at all", "", "", CLOSED),
         manner("the beginning of a preface", "PRI", "", CLOSED),
+        manner("a preface that stops", "PRI * HTTP/2.0\r\n", "", CLOSED),
         manner("a preface byte by byte", "", "PRI * HTTP/2.0\r\n\r\n", CLOSED),
         manner("a head that stops", "GET /livez HTTP/1.1\r\nHost: x\r\n", "", CLOSED),
         manner("a head byte by byte", "GET /livez HTTP/1.1\r\nHost: x\r\n", "X-More: and more\r\n", CLOSED),
