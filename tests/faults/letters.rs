@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use signalbox::domain::permission::INCIDENTS_READ;
 use signalbox::domain::user::Role;
-use signalbox::hub::{Bounds, Cursor, Filter, Hub, Level, Places, Reader, Viewer};
+use signalbox::hub::{Bounds, Cursor, Encoding, Filter, Hub, Level, Places, Reader, Subscription, Viewer};
 use signalbox::log::{Cause, Command, Event, NewEvent, Outcome, Write, read};
 use signalbox::projections::Accounts;
 use time::OffsetDateTime;
@@ -142,7 +142,8 @@ impl Follower {
         let place = Places::open(world.direct.clone(), 0, stop.clone()).await.unwrap().take(user.id).await.unwrap();
         let filter = Filter { permissions: [INCIDENTS_READ].into(), ..Filter::default() };
         let from = Cursor { after: None, epoch: None };
-        let reader = Reader::subscribe(hub.clone(), viewer, None, place, filter, from).await.unwrap();
+        let wanted = Subscription { viewer, peer: None, place, filter, from, encoding: Encoding::Identity };
+        let reader = Reader::subscribe(hub.clone(), wanted).await.unwrap();
         let end = Door::Socket.open(&hub, reader).await;
         Follower { hub, end, text: String::new(), seq: head.seq, stop }
     }
