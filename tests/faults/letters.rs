@@ -8,7 +8,7 @@ use serde_json::json;
 use signalbox::domain::permission::INCIDENTS_READ;
 use signalbox::domain::user::Role;
 use signalbox::hub::{Bounds, Cursor, Encoding, Filter, Hub, Level, Places, Reader, Subscription, Viewer};
-use signalbox::log::{Cause, Command, Event, NewEvent, Outcome, Write, read};
+use signalbox::log::{Cause, Command, Event, Head, NewEvent, Outcome, Write, read};
 use signalbox::projections::Accounts;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
@@ -117,9 +117,26 @@ async fn a_page_for_a_stream_that_has_left_is_not_told_to_the_one_in_its_place()
     }
 }
 
+/// A stream of a hub, behind this position or from now on.
+async fn open(hub: &Arc<Hub>, world: &World, user: Uuid, after: Option<i64>) -> End {
+    let expires_at = OffsetDateTime::now_utc().unix_timestamp() + 3_600;
+    let viewer = Viewer { user, session: Uuid::now_v7(), expires_at };
+    let places = Places::open(world.direct.clone(), 0, CancellationToken::new()).await.unwrap();
+    let filter = Filter { permissions: [INCIDENTS_READ].into(), ..Filter::default() };
+    let (place, from) = (places.take(user).await.unwrap(), Cursor { after, epoch: None });
+    let reader = Reader::subscribe(
+        hub.clone(),
+        Subscription { viewer, peer: None, place, filter, from, encoding: Encoding::Identity },
+    )
+    .await
+    .unwrap();
+    Door::Socket.open(hub, reader).await
+}
+
 /// A hub without a server, and one stream of it.
 struct Follower {
     hub: Arc<Hub>,
+    user: Uuid,
     end: End,
     text: String,
     seq: i64,
@@ -137,15 +154,8 @@ impl Follower {
         let registry = Arc::new(signalbox::server::registry());
         let hub = Hub::new(head, bounds, registry, world.database.clone(), accounts, stop.clone(), Arc::default());
         let hub = Arc::new(hub);
-        let expires_at = OffsetDateTime::now_utc().unix_timestamp() + 3_600;
-        let viewer = Viewer { user: user.id, session: Uuid::now_v7(), expires_at };
-        let place = Places::open(world.direct.clone(), 0, stop.clone()).await.unwrap().take(user.id).await.unwrap();
-        let filter = Filter { permissions: [INCIDENTS_READ].into(), ..Filter::default() };
-        let from = Cursor { after: None, epoch: None };
-        let wanted = Subscription { viewer, peer: None, place, filter, from, encoding: Encoding::Identity };
-        let reader = Reader::subscribe(hub.clone(), wanted).await.unwrap();
-        let end = Door::Socket.open(&hub, reader).await;
-        Follower { hub, end, text: String::new(), seq: head.seq, stop }
+        let end = open(&hub, world, user.id, None).await;
+        Follower { hub, user: user.id, end, text: String::new(), seq: head.seq, stop }
     }
 
     /// Appends events, which nobody is told yet.
@@ -217,4 +227,21 @@ async fn a_critical_event_does_not_wait_for_those_that_are_gathered() {
     let critical = follower.one_by_one(critical).await;
     assert!(calm > Duration::from_millis(800), "gathered for 50 ms each: {calm:?}");
     assert!(critical * 2 < calm, "critical ones took {critical:?}, others {calm:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_ring_held_of_another_history_is_told_to_nobody() {
+    let world = world().await;
+    let mut follower = Follower::new(&world).await;
+    let events = follower.coming(&world, "incident.commented", 3).await;
+    follower.one_by_one(events).await;
+    // The new history is the same one, but ends an event earlier.
+    let head = Head { epoch: Uuid::new_v4(), seq: follower.seq - 1 };
+    follower.hub.rewrite(head);
+    let mut end = open(&follower.hub, &world, follower.user, Some(head.seq - 1)).await;
+    let mut text = String::new();
+    while !text.contains("id: ") {
+        text += std::str::from_utf8(&end.next().await.unwrap()).unwrap();
+    }
+    assert!(text.contains(&format!("id: {}\nevent: incident.commented\n", head.seq)), "{text}");
 }
