@@ -100,5 +100,5 @@ async fn a_stream_that_is_just_being_opened_does_not_hold_up_a_stop() {
     owner.batch_execute("commit").await.unwrap();
     raw.rest().await;
     stop.await.unwrap().unwrap();
-    assert!(stopping.elapsed() < Duration::from_secs(5), "{:?}", stopping.elapsed());
+    assert!(stopping.elapsed() < Duration::from_secs(7), "{:?}", stopping.elapsed());
 }
