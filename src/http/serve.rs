@@ -125,7 +125,11 @@ fn prepare(stream: &TcpStream) {
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, site: Site, app: Arc<App>, place: OwnedSemaphorePermit) {
-    let Ok(Ok(is_http2)) = timeout(HEADER_WAIT, begins_http2(&stream)).await else { return };
+    let begun = tokio::select! {
+        begun = timeout(HEADER_WAIT, begins_http2(&stream)) => begun,
+        () = app.stop.cancelled() => return, // clients keep connections in reserve, which say nothing for long
+    };
+    let Ok(Ok(is_http2)) = begun else { return };
     let local = stream.local_addr().unwrap_or(peer);
     let site = move |request: hyper::Request<Incoming>, door: Option<Arc<Door>>| {
         let site = site.clone();

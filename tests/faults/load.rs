@@ -20,7 +20,7 @@ use crate::harness::{Answer, Client, Frame, PATIENCE, Stream};
 const ANSWER: Duration = Duration::from_secs(15);
 /// Between the end of the last fault and the last reader at the head. The promise is 2 s; the rest is for a machine
 /// with two cores and other tests on it.
-const LIVENESS: Duration = Duration::from_secs(40);
+const LIVENESS: Duration = Duration::from_secs(10);
 /// Frames that a reader takes from one connection, at most; then it drops it and resumes.
 const LIFE_FRAMES: usize = 80;
 
