@@ -1,5 +1,6 @@
 //! Writers and readers that work on through a fault, and the check of all they saw.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::harness::{Answer, Client, Frame, PATIENCE, Stream};
+use crate::harness::{Answer, Client, Frame, PATIENCE, Stream, apart};
 
 /// No request may take longer, whatever is broken: the server's own longest wait is 10 s.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -32,6 +33,7 @@ pub struct Load {
     /// The head that readers end at, when it is known.
     goal: watch::Sender<i64>,
     positions: Arc<Vec<AtomicI64>>,
+    clients: Vec<Client>,
 }
 
 #[derive(Default)]
@@ -66,6 +68,7 @@ impl Load {
             acknowledged,
             goal: goal.clone(),
             positions: positions.clone(),
+            clients: clients.to_vec(),
         };
         for number in 0..writers {
             load.writers.spawn(write(clients.to_vec(), number, stop.clone(), count.clone()));
@@ -98,19 +101,33 @@ impl Load {
         met.acknowledged = history.appends.len();
         history.log = log(owner).await;
         let head = history.log.last().map_or(0, |event| event.seq as i64);
-        let healed = Instant::now();
         self.goal.send_replace(head);
-        while let Some(connections) = timeout(LIVENESS, self.readers.join_next())
-            .await
-            .unwrap_or_else(|_| panic!("after {:?} readers are at {:?} of {head}", healed.elapsed(), self.positions))
-        {
-            history.connections.extend(connections.unwrap());
+        loop {
+            match timeout(LIVENESS, self.readers.join_next()).await {
+                Ok(Some(connections)) => history.connections.extend(connections.unwrap()),
+                Ok(None) => break,
+                Err(_) => panic!("readers are at {:?} of {head}; {}", self.positions, self.servers().await),
+            }
         }
         let findings = history::check(&history);
         let described: Vec<String> = findings.violations.iter().map(ToString::to_string).collect();
         assert_eq!(findings.total(), 0, "{}", described.join("\n"));
         assert!(history.connections.iter().any(|connection| connection.received.len() > 1), "readers have read");
         met
+    }
+}
+
+impl Load {
+    /// What the servers say of themselves and of their streams.
+    async fn servers(&self) -> String {
+        let mut said = String::new();
+        for client in &self.clients {
+            for path in ["/api/v1/system", "/api/v1/system/streams"] {
+                let answer = timeout(ANSWER, ask(client.request(Method::GET, path))).await;
+                said += &format!("\n{path}: {answer:?}");
+            }
+        }
+        said
     }
 }
 
@@ -147,8 +164,8 @@ async fn write(clients: Vec<Client>, number: usize, stop: Arc<AtomicBool>, count
 }
 
 /// An answer read whole, where reading may fail because the server was killed.
-async fn ask(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
-    let response = request.send().await?;
+async fn ask(request: reqwest::RequestBuilder) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+    let response = apart(request).await?;
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await?;
     let json = serde_json::from_str(&text).unwrap_or_default();
@@ -168,7 +185,7 @@ async fn read(
         turn += 1;
         let cursor = position.load(Relaxed);
         let request = clients[turn % clients.len()].request(Method::GET, "/api/v1/events/stream");
-        let opened = timeout(ANSWER, request.header("last-event-id", cursor).send()).await;
+        let opened = timeout(ANSWER, apart(request.header("last-event-id", cursor))).await;
         let Ok(response) = opened.expect("a stream opens or is refused, and does not hang") else { continue };
         let mut connection = Connection { reader: number as u32, cursor: Some(cursor as u64), received: Vec::new() };
         let mut stream = Stream::of(response);

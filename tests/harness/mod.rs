@@ -1,5 +1,6 @@
 //! A PostgreSQL for all tests, a database for each, servers on real sockets, and a client.
 
+mod apart;
 mod client;
 mod own;
 mod proxy;
@@ -30,6 +31,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use apart::apart;
 pub use client::{Answer, Client};
 pub use own::{OwnPostgres, backend, own_directory};
 pub use proxy::{Fault, Moment, Proxy};
