@@ -175,6 +175,7 @@ async fn a_cookie_reads_from_anywhere_and_writes_from_its_own_origin_only() {
     let granted = sign_in(&server, "admin", PASSWORD).await;
     let cookies = cookies(&granted).join("; ");
     let anonymous = server.anonymous();
+    anonymous.with_token(granted.json["access_token"].as_str().unwrap()).caught_up().await;
     let request = |method, path: &str, headers: &[(&str, &str)]| {
         let request = anonymous.request(method, path).header("cookie", &cookies);
         headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
