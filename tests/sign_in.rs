@@ -404,6 +404,7 @@ async fn a_token_in_the_query_is_good_for_streams_where_the_server_allows_it_and
     let world = world().await;
     let servers = [world.serve().await, world.serve_with(&["--query-token"]).await];
     let token = servers[0].admin().await.token;
+    servers[1].anonymous().with_token(&token).caught_up().await;
     let ask =
         |server: &Running, path: &str| server.anonymous().request(Method::GET, &format!("{path}?access_token={token}"));
     Answer::of(ask(&servers[0], "/api/v1/events/stream")).await.is_problem(401, "unauthorized");
