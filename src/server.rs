@@ -24,6 +24,7 @@ use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, 
 use crate::metrics::Metrics;
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
+use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
 
@@ -179,6 +180,8 @@ impl Server {
             metrics,
             registry,
             incident_statistics: SingleFlight::new(head, incident_statistics::CHANGED_BY),
+            dashboard: SingleFlight::new(head, dashboard::CHANGED_BY),
+            time_zones: TimeZones::default(),
             in_flight: InFlight::default(),
             listening,
             process: Uuid::now_v7(),
@@ -252,6 +255,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
             Ok(Tailed::Events(events)) => {
                 app.accounts.apply(&events);
                 app.incident_statistics.notice(&events);
+                app.dashboard.notice(&events);
                 app.control.apply(&events);
                 obey(&app);
                 app.hub.publish(events);
@@ -259,6 +263,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
             Ok(Tailed::Rewritten(head)) => {
                 app.accounts.load(&app.database).await?;
                 app.incident_statistics.rewrite(head);
+                app.dashboard.rewrite(head);
                 app.control.load(&app.database).await?;
                 obey(&app);
                 app.hub.rewrite(head);

@@ -8,6 +8,7 @@ mod bad_input;
 mod compare;
 mod compress;
 mod control;
+mod dashboard;
 mod demo;
 mod documents;
 mod doors;

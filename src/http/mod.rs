@@ -4,6 +4,7 @@ pub mod answer;
 pub mod caller;
 mod command;
 mod compress;
+mod dashboard;
 pub mod docs;
 mod edge;
 mod events;
@@ -43,6 +44,7 @@ use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
 use crate::postgres::Database;
+use crate::projections::dashboard::{Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
 use problem::Problem;
@@ -68,6 +70,10 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
+    /// Everything in figures.
+    pub dashboard: SingleFlight<Question, dashboard::Parts>,
+    /// Names that a question may use.
+    pub time_zones: TimeZones,
     /// Whether there are streams, and for whom.
     pub control: Control,
     /// What it counts.
@@ -134,6 +140,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         sign_in::SignIn,
         incidents::Incidents,
         incidents::Statistics,
+        dashboard::Dashboard,
         events::Events,
         stream::Streams,
         transport::Transports,

@@ -23,7 +23,7 @@ use crate::hub::Filter;
 use crate::incidents;
 use crate::log::{Head, read};
 use list::{Order, page};
-pub use statistics::Statistics;
+pub use statistics::{Open, Statistics, Time};
 use view::{
     Assignment, IncidentChanges, IncidentPage, IncidentView, MergeTarget, NewComment, NewIncident, Reason, StatusStep,
 };

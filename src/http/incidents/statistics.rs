@@ -2,6 +2,7 @@
 
 use poem_openapi::param::Query;
 use poem_openapi::{Object, OpenApi};
+use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ pub struct View {
 }
 
 /// Open incidents.
-#[derive(Debug, Object)]
+#[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "OpenIncidents")]
 pub struct Open {
     /// All.
@@ -54,7 +55,7 @@ pub struct Open {
 }
 
 /// Open incidents by status.
-#[derive(Debug, Object)]
+#[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "OpenByStatus")]
 pub struct ByStatus {
     triggered: i64,
@@ -64,18 +65,23 @@ pub struct ByStatus {
 }
 
 /// Open incidents by severity.
-#[derive(Debug, Object)]
+#[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "OpenBySeverity")]
 pub struct BySeverity {
     #[oai(rename = "P0")]
+    #[serde(rename = "P0")]
     p0: i64,
     #[oai(rename = "P1")]
+    #[serde(rename = "P1")]
     p1: i64,
     #[oai(rename = "P2")]
+    #[serde(rename = "P2")]
     p2: i64,
     #[oai(rename = "P3")]
+    #[serde(rename = "P3")]
     p3: i64,
     #[oai(rename = "P4")]
+    #[serde(rename = "P4")]
     p4: i64,
 }
 
@@ -90,7 +96,7 @@ pub struct Oldest {
 }
 
 /// How long something takes, in seconds; all but `measured` are absent when nothing was measured.
-#[derive(Debug, Object)]
+#[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "IncidentTime", skip_serializing_if_is_none)]
 pub struct Time {
     /// How many incidents the figures are of.
