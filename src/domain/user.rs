@@ -40,7 +40,7 @@ impl Role {
     /// What the role may do.
     pub fn permissions(self) -> &'static [&'static str] {
         match self {
-            Role::Admin => &permission::ALL,
+            Role::Admin => permission::ALL,
             Role::Operator => &[INCIDENTS_READ, INCIDENTS_WRITE, SYSTEM_READ],
             Role::Viewer => &[INCIDENTS_READ],
             Role::Auditor => &[INCIDENTS_READ, USERS_READ, SYSTEM_READ],

@@ -6,6 +6,8 @@ use poem::{Endpoint, Request, Response, Result};
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Value, json};
 
+use super::allowed::{SCHEMES, SIGNED_IN};
+
 /// The document of this version: what `openapi/openapi.json` holds and `/openapi.json` serves.
 pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
@@ -17,6 +19,7 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
     document["info"]["license"] = json!({ "name": "Apache-2.0" });
     for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
         for (method, operation) in path.as_object_mut().into_iter().flatten() {
+            declare(operation);
             complete(method, operation);
         }
     }
@@ -60,6 +63,22 @@ fn refuse_unknown_fields(document: &mut Value) {
     for name in bodies {
         document["components"]["schemas"][name]["additionalProperties"] = json!(false);
     }
+}
+
+/// Says what the operation needs, as its handler's signature does: see `allowed.rs`.
+fn declare(operation: &mut Value) {
+    let Some(ways) = operation.get_mut("security").and_then(Value::as_array_mut) else { return };
+    let names = |way: &Value| way.as_object().and_then(|way| way.keys().next().cloned()).unwrap_or_default();
+    let needed = ways.iter().map(names).find(|name| !SCHEMES.contains(&name.as_str()));
+    ways.retain(|way| SCHEMES.contains(&names(way).as_str()));
+    let Some(needed) = needed else { return };
+    let sentence = match needed.as_str() {
+        SIGNED_IN => "For everybody who is signed in.".to_owned(),
+        permission => format!("Needs the permission `{permission}`."),
+    };
+    let before = operation["description"].as_str().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    operation["description"] = json!(before + &sentence);
+    operation["x-permission"] = json!(needed);
 }
 
 /// What holds for all operations of a kind and is written once: here.

@@ -1,5 +1,6 @@
 //! All that knows HTTP. The whole route table is [`site`]; `docs.rs` turns it into the OpenAPI document.
 
+pub mod allowed;
 pub mod answer;
 pub mod caller;
 mod command;

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::Tag;
 use crate::domain::incident;
-use crate::domain::permission::INCIDENTS_READ;
+use crate::domain::permission::IncidentsRead;
+use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Cached, Shown};
-use crate::http::caller::Caller;
 use crate::projections::Wants;
 use crate::projections::incident_statistics::{self, Delay, IncidentStatistics, OldestOpen};
 
@@ -120,14 +120,13 @@ impl Statistics {
     #[oai(path = "/incidents/stats", method = "get", operation_id = "incidentStatistics")]
     async fn show(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsRead>,
         /// Hours over which delays are measured, 1 to 720; default 24.
         #[oai(validator(minimum(value = "1"), maximum(value = "720")))]
         window_h: Query<Option<i32>>,
         /// Wait until this process has seen the position, and for an answer that holds it.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Cached<View>> {
-        caller.needs(INCIDENTS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let window_h = window_h.0.unwrap_or(DEFAULT_WINDOW_H);
         let wants = if min_seq.0.is_some() { Wants::Newest } else { Wants::Soon };
