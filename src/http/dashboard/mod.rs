@@ -5,9 +5,10 @@ mod view;
 use poem_openapi::param::Query;
 use poem_openapi::{OpenApi, Tags};
 
+use super::allowed::Allowed;
 use super::answer::{Answer, Cached, Shown};
-use super::caller::Caller;
 use super::problem::Problem;
+use crate::domain::permission::Anyone;
 use crate::projections::Wants;
 use crate::projections::dashboard::{self, Question};
 pub use view::Parts;
@@ -36,7 +37,7 @@ impl Dashboard {
     #[oai(path = "/dashboard/stats", method = "get", operation_id = "dashboardStats")]
     async fn stats(
         &self,
-        caller: Caller,
+        caller: Allowed<Anyone>,
         /// Hours that are looked back at, 1 to 720; default 24. Up to 48 of them are shown hour by hour, more day by day.
         #[oai(validator(minimum(value = "1"), maximum(value = "720")))]
         window_h: Query<Option<i32>>,
