@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each part may name of ours, beside itself.
-const MAY_IMPORT: [(&str, &[&str]); 6] = [
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("domain", &[]),
     ("postgres", &[]),
     ("log", &["postgres"]),
     ("projections", &["domain", "log", "postgres", "incidents"]),
     ("metrics", &[]),
     ("hub", &["log", "metrics", "postgres", "projections"]),
+    ("consumer", &["hub", "log", "postgres"]),
 ];
 
 #[test]
