@@ -16,11 +16,14 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
          Errors are RFC 9457 problems. Commands take `Idempotency-Key` and `If-Match`. \
          Answers of 1 KiB and more come in gzip to whoever sends `Accept-Encoding: gzip`; bodies of requests come plain."
     );
-    document["info"]["license"] = json!({ "name": "Apache-2.0" });
+    document["info"]["license"] = json!({ "name": "Apache-2.0", "identifier": "Apache-2.0" });
+    document["servers"] = json!([{ "url": "/" }]); // wherever the document came from
     for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
         for (method, operation) in path.as_object_mut().into_iter().flatten() {
             declare(operation);
             complete(method, operation);
+            // Said in so many words where no token is needed.
+            operation.as_object_mut().map(|operation| operation.entry("security").or_insert_with(|| json!([])));
         }
     }
     refuse_unknown_fields(&mut document);
@@ -91,7 +94,6 @@ fn complete(method: &str, operation: &mut Value) {
     let has_path = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "path"));
     let takes =
         |name: &str| operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name));
-    let takes_query = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "query"));
     let takes_position = takes("min_seq") || id == "listEvents";
     let never = |status: &str| match status {
         "405" => true, // this method does exist
@@ -113,10 +115,8 @@ fn complete(method: &str, operation: &mut Value) {
         .collect();
     if let Some(responses) = operation["responses"].as_object_mut() {
         unwanted.iter().for_each(|status| drop(responses.remove(status)));
-        if takes_query {
-            // The edge refuses parameters that the operation does not know.
-            responses.entry("400").or_insert_with(|| problem("The request is malformed: `errors` says where."));
-        }
+        // The edge refuses parameters that the operation does not know.
+        responses.entry("400").or_insert_with(|| problem("The request is malformed: `errors` says where."));
     }
     // These append nothing that a repetition would double.
     if !is_command || !secured || matches!(id.as_str(), "connectStream" | "logout") {
