@@ -1,14 +1,14 @@
 -- grants: what the role that serves may do. Run whole at every migrate, after the functions.
 -- It may read the log and call append; it owns nothing, so it can neither change an event nor a trigger.
 revoke all on log_head, events, streams, idempotency, users, credentials, sessions, stream_tickets, secrets, incidents,
-  stream_places from public, signalbox_app;
-revoke all on function append, state_incident, state_user, state_credential, state_session, places_register, places_take
-  from public;
+  stream_places, log_lines from public, signalbox_app;
+revoke all on function append, state_incident, state_user, state_credential, state_session, places_register, places_take,
+  state_log_lines, log_partition_add, log_partitions, log_words_index from public;
 grant usage on schema public to signalbox_app;
-grant select on log_head, events, streams, users, credentials, incidents, secrets to signalbox_app;
+grant select on log_head, events, streams, users, credentials, incidents, log_lines, secrets to signalbox_app;
 grant select, delete on idempotency to signalbox_app;
 grant select, update on sessions to signalbox_app;
 grant select, insert, delete on stream_tickets to signalbox_app;
 grant select, insert, update, delete on stream_places to signalbox_app;
 grant usage on sequence incident_number to signalbox_app;
-grant execute on function append, places_register, places_take to signalbox_app;
+grant execute on function append, log_partitions, log_words_index, places_register, places_take to signalbox_app;

@@ -15,6 +15,7 @@ mod faults;
 mod import;
 mod incidents;
 mod limits;
+mod logs;
 mod metrics;
 mod pressure;
 mod private_postgres;

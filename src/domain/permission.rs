@@ -13,5 +13,19 @@ pub const SYSTEM_READ: &str = "system.read";
 /// Switch things off and on.
 pub const SYSTEM_CONTROL: &str = "system.control";
 
+/// Search log lines and follow them.
+pub const LOGS_READ: &str = "logs.read";
+/// Send log lines.
+pub const LOGS_WRITE: &str = "logs.write";
+
 /// Every permission there is.
-pub const ALL: [&str; 6] = [INCIDENTS_READ, INCIDENTS_WRITE, USERS_READ, USERS_WRITE, SYSTEM_READ, SYSTEM_CONTROL];
+pub const ALL: [&str; 8] = [
+    INCIDENTS_READ,
+    INCIDENTS_WRITE,
+    USERS_READ,
+    USERS_WRITE,
+    SYSTEM_READ,
+    SYSTEM_CONTROL,
+    LOGS_READ,
+    LOGS_WRITE,
+];
