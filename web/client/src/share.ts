@@ -187,11 +187,13 @@ class Tab {
         if (letter.reset.reason !== 'epoch' || letter.reset.cursor.epoch !== journal.cursor.epoch)
           void this.#reset(letter.reset);
         return;
-      case 'status':
-        if (this.#release) return;
-        // `closed` is that tab's own affair; any other end is that of all tabs of this user.
-        if (letter.status.reason !== 'closed') status.set({ ...letter.status, leads: false });
-        if (status.value.state === 'off') this.stop();
+      case 'status': {
+        // An end is that of all tabs of this user, also of one that has just begun to lead; but for `closed`.
+        const { state, reason } = letter.status;
+        if (reason === 'closed' || (this.#release && state !== 'off')) return;
+        status.set({ ...letter.status, leads: false });
+        if (state === 'off') this.stop();
+      }
     }
   }
 
