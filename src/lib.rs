@@ -33,3 +33,4 @@ pub mod postgres;
 pub mod projections;
 pub mod protect;
 pub mod server;
+pub mod servers;

@@ -4,5 +4,7 @@
 
 pub mod incident;
 pub mod permission;
+pub mod server;
 pub mod system;
+mod timestamp;
 pub mod user;
