@@ -117,6 +117,9 @@ pub struct EventTypeView {
     critical: bool,
     /// Repetitions within so many milliseconds are not sent to streams; 0: all are.
     debounce_ms: u32,
+    /// So many seconds after it was recorded, an event keeps its place and its hash, and its `data` become
+    /// `{"data_hash", "expired": true}`; null: they stay.
+    ttl_s: Option<u32>,
 }
 
 /// All registered types.
@@ -221,6 +224,7 @@ impl Events {
             broadcast: kind.broadcast,
             critical: kind.critical,
             debounce_ms: kind.debounce_ms,
+            ttl_s: kind.ttl_s,
         };
         let types = EventTypes { items: caller.app.registry.all().map(view).collect() };
         Ok(Shown::bytes_of(&types, caller.app.hub.head(), caller.known.as_deref()))

@@ -17,6 +17,7 @@ mod metrics;
 mod page;
 pub mod problem;
 pub mod serve;
+mod servers;
 mod sign_in;
 mod stream;
 mod system;
@@ -49,6 +50,7 @@ use crate::postgres::Database;
 use crate::projections::dashboard::{Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
+use crate::servers::Checker;
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
@@ -66,6 +68,8 @@ pub struct App {
     pub appender: Appender,
     /// Where users may let it connect to.
     pub egress: Egress,
+    /// Goes round and tests servers.
+    pub checker: Checker,
     /// For following.
     pub hub: Arc<Hub>,
     /// How many streams each user may follow by.
@@ -147,6 +151,9 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         incidents::Incidents,
         incidents::Statistics,
         dashboard::Dashboard,
+        servers::Servers,
+        servers::Measures,
+        servers::Filters,
         events::Events,
         stream::Streams,
         transport::Transports,
