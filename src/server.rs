@@ -192,6 +192,7 @@ impl Server {
             registry,
             incident_statistics: SingleFlight::new(head, incident_statistics::CHANGED_BY),
             dashboard: SingleFlight::new(head, dashboard::CHANGED_BY),
+            utilization: SingleFlight::new(head, dashboard::UTILIZATION_CHANGED_BY),
             time_zones: TimeZones::default(),
             in_flight: InFlight::default(),
             listening,
@@ -270,6 +271,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.accounts.apply(&events);
                 app.incident_statistics.notice(&events);
                 app.dashboard.notice(&events);
+                app.utilization.notice(&events);
                 app.control.apply(&events);
                 app.checker.notice(&events);
                 obey(&app);
@@ -279,6 +281,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.accounts.load(&app.database).await?;
                 app.incident_statistics.rewrite(head);
                 app.dashboard.rewrite(head);
+                app.utilization.rewrite(head);
                 app.control.load(&app.database).await?;
                 obey(&app);
                 app.hub.rewrite(head);
