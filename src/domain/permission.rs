@@ -19,13 +19,5 @@ pub const LOGS_READ: &str = "logs.read";
 pub const LOGS_WRITE: &str = "logs.write";
 
 /// Every permission there is.
-pub const ALL: [&str; 8] = [
-    INCIDENTS_READ,
-    INCIDENTS_WRITE,
-    USERS_READ,
-    USERS_WRITE,
-    SYSTEM_READ,
-    SYSTEM_CONTROL,
-    LOGS_READ,
-    LOGS_WRITE,
-];
+pub const ALL: [&str; 8] =
+    [INCIDENTS_READ, INCIDENTS_WRITE, USERS_READ, USERS_WRITE, SYSTEM_READ, SYSTEM_CONTROL, LOGS_READ, LOGS_WRITE];

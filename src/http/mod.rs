@@ -11,6 +11,7 @@ mod handover;
 mod health;
 mod incidents;
 pub mod limits;
+mod logs;
 mod metrics;
 mod page;
 pub mod problem;
@@ -134,6 +135,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         sign_in::SignIn,
         incidents::Incidents,
         incidents::Statistics,
+        logs::Logs,
         events::Events,
         stream::Streams,
         transport::Transports,

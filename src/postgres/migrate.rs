@@ -13,7 +13,7 @@ mod migrations {
 const MIGRATION_LOCK: i64 = 0x7369_676e_616c_6278;
 
 /// Replaced whole at every migrate, in this order; each file names what it takes and returns.
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 15] = [
     include_str!("../../sql/functions/state_incident.sql"),
     include_str!("../../sql/functions/state_user.sql"),
     include_str!("../../sql/functions/state_credential.sql"),
@@ -23,6 +23,9 @@ const FUNCTIONS: [&str; 12] = [
     include_str!("../../sql/functions/log_partition_add.sql"),
     include_str!("../../sql/functions/log_partitions.sql"),
     include_str!("../../sql/functions/log_words_index.sql"),
+    include_str!("../../sql/functions/log_filter.sql"),
+    include_str!("../../sql/functions/log_search.sql"),
+    include_str!("../../sql/functions/log_histogram.sql"),
     include_str!("../../sql/functions/places_register.sql"),
     include_str!("../../sql/functions/places_take.sql"),
     include_str!("../../sql/grants.sql"),

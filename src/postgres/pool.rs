@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::{CONNECT_WAIT, Direct, explain};
@@ -50,6 +51,11 @@ impl QueryError {
     /// Class 22: a value that PostgreSQL cannot take, such as a forged cursor.
     pub fn is_the_client_s(&self) -> bool {
         matches!(self, QueryError::Query(error) if error.code().is_some_and(|code| code.code().starts_with("22")))
+    }
+
+    /// PostgreSQL ended it for the time that it took.
+    pub fn is_too_slow(&self) -> bool {
+        matches!(self, QueryError::Query(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
     }
 }
 
