@@ -1,13 +1,19 @@
 //! Finding lines: pages in time's order, neighbours of a line, and how many there are.
 
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 use tokio_postgres::Row;
-use tokio_postgres::types::Json;
+use tokio_postgres::types::{Json, ToSql};
 use uuid::Uuid;
 
 use crate::domain::logs::Level;
 use crate::log::Head;
 use crate::postgres::{Database, QueryError};
+
+/// Searches of a process at once, each of which may read for seconds: fewer than it has pooled connections, so that
+/// commands and other queries always find one. More wait.
+const SEARCHES_AT_ONCE: usize = 4;
+static TURNS: Semaphore = Semaphore::const_new(SEARCHES_AT_ONCE);
 
 /// What to find; each wish that is absent admits any line.
 #[derive(Debug, Clone, Default)]
@@ -86,27 +92,27 @@ pub async fn page(
     newest_first: bool,
     most: i64,
 ) -> Result<(Vec<Found>, Head), QueryError> {
-    let rows = database
-        .query(
-            include_str!("../../sql/queries/logs_list.sql"),
-            &[
-                &search.since,
-                &search.before,
-                &search.level.map(Level::number),
-                &search.source,
-                &search.server,
-                &search.execution,
-                &search.words,
-                &search.batch,
-                &search.upto,
-                &behind.map(|place| place.at),
-                &behind.map(|place| place.seq),
-                &behind.map(|place| place.line),
-                &newest_first,
-                &most,
-            ],
-        )
-        .await?;
+    let rows = ask(
+        database,
+        include_str!("../../sql/queries/logs_list.sql"),
+        &[
+            &search.since,
+            &search.before,
+            &search.level.map(Level::number),
+            &search.source,
+            &search.server,
+            &search.execution,
+            &search.words,
+            &search.batch,
+            &search.upto,
+            &behind.map(|place| place.at),
+            &behind.map(|place| place.seq),
+            &behind.map(|place| place.line),
+            &newest_first,
+            &most,
+        ],
+    )
+    .await?;
     found(&rows)
 }
 
@@ -121,7 +127,7 @@ pub async fn context(
     after: i64,
 ) -> Result<(Vec<Found>, Head), QueryError> {
     let sql = include_str!("../../sql/queries/logs_context.sql");
-    found(&database.query(sql, &[&seq, &line, &before, &after]).await?)
+    found(&ask(database, sql, &[&seq, &line, &before, &after]).await?)
 }
 
 /// How many lines there are in each `width_s` seconds, by level. Buckets and levels without lines are left out.
@@ -129,27 +135,32 @@ pub async fn context(
 /// # Errors
 /// The database did not answer, or not within its statement timeout.
 pub async fn histogram(database: &Database, search: &Search, width_s: i64) -> Result<(Vec<Bucket>, Head), QueryError> {
-    let rows = database
-        .query(
-            include_str!("../../sql/queries/logs_histogram.sql"),
-            &[
-                &search.since,
-                &search.before,
-                &search.level.map(Level::number),
-                &search.source,
-                &search.server,
-                &search.execution,
-                &search.words,
-                &width_s,
-            ],
-        )
-        .await?;
+    let rows = ask(
+        database,
+        include_str!("../../sql/queries/logs_histogram.sql"),
+        &[
+            &search.since,
+            &search.before,
+            &search.level.map(Level::number),
+            &search.source,
+            &search.server,
+            &search.execution,
+            &search.words,
+            &width_s,
+        ],
+    )
+    .await?;
     let bucket = |row: &Row| -> Result<Option<Bucket>, tokio_postgres::Error> {
         let Some(beginning) = row.try_get("beginning")? else { return Ok(None) };
         Ok(Some(Bucket { beginning, level: level(row)?, lines: row.try_get("lines")? }))
     };
     let buckets = rows.iter().filter_map(|row| bucket(row).transpose()).collect::<Result<_, _>>()?;
     Ok((buckets, head(&rows)?))
+}
+
+async fn ask(database: &Database, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {
+    let _turn = TURNS.acquire().await; // never closed
+    database.query_broad(sql, parameters).await
 }
 
 fn found(rows: &[Row]) -> Result<(Vec<Found>, Head), QueryError> {

@@ -89,13 +89,31 @@ impl Database {
     /// # Cancellation
     /// The statement still ends on the server, within its statement timeout, and the connection is kept.
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {
+        self.counted(sql, parameters, |error| !error.is_the_client_s()).await
+    }
+
+    /// The same for a statement that reads as much as a client asks: that it took too long tells nothing of the
+    /// database's health.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn query_broad(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {
+        self.counted(sql, parameters, |error| !error.is_the_client_s() && !error.is_too_slow()).await
+    }
+
+    async fn counted(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        is_failure: fn(&QueryError) -> bool,
+    ) -> Result<Vec<Row>, QueryError> {
         let first = self.attempt(sql, parameters).await;
         let answer = match first {
             Err(QueryError::Query(error)) if died(&error) => self.attempt(sql, parameters).await,
             answer => answer,
         };
         self.counts.queries.fetch_add(1, Ordering::Relaxed);
-        if answer.as_ref().is_err_and(|error| !error.is_the_client_s()) {
+        if answer.as_ref().is_err_and(is_failure) {
             self.counts.failed.fetch_add(1, Ordering::Relaxed);
         }
         answer

@@ -7,7 +7,7 @@ use signalbox::domain::user::Role;
 use uuid::Uuid;
 
 use super::{LOGS, send_raw, sent};
-use crate::harness::{Client, PASSWORD, world};
+use crate::harness::{Client, PASSWORD, execute, world};
 
 /// Messages of all pages of a search, in its order.
 async fn messages(client: &Client, query: &str) -> Vec<String> {
@@ -238,4 +238,23 @@ async fn a_line_is_shown_among_its_neighbours_of_the_same_source_and_execution()
         admin.get(&format!("{LOGS}/{missing}/context")).await.is_problem(404, "not_found");
     }
     admin.get(&format!("{LOGS}/1.1/context?before=101")).await.is_problem(400, "invalid_parameter");
+}
+
+#[tokio::test]
+async fn a_search_that_reads_for_too_long_is_refused_and_is_no_fault_of_the_database() {
+    let world = world().await;
+    let server = world.serve().await;
+    let admin = server.admin().await;
+    sent(&admin, json!({ "source": "sshd", "lines": [{ "message": "x" }] })).await;
+    // As slow as a table of some 100 million lines.
+    let slow =
+        "create or replace function log_filter(since timestamptz, before timestamptz, lowest smallint, source text,
+                    server text, execution uuid, words text[], batch bigint, upto bigint) returns text
+                language sql stable as $$ select 'pg_sleep(60) is not null' $$";
+    execute(&world.owner, slow).await;
+    let (_, failed) = server.app.database.counts();
+    for path in ["", "/histogram", "/download"] {
+        admin.get(&format!("{LOGS}{path}?q=x")).await.is_problem(400, "search_too_broad");
+    }
+    assert_eq!(server.app.database.counts().1, failed);
 }

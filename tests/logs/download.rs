@@ -91,13 +91,16 @@ async fn a_download_holds_what_was_recorded_before_it_and_keeps_to_its_filter() 
     let world = world().await;
     let server = world.serve().await;
     let admin = server.admin().await;
-    let line = |n: usize| json!({ "level": if n % 3 == 0 { "error" } else { "info" }, "message": format!("{n}") });
+    let line =
+        |n: usize| json!({ "level": if n.is_multiple_of(3) { "error" } else { "info" }, "message": format!("{n}") });
     let lines: Vec<Value> = (0..1_400).map(line).collect();
     let seq = sent(&admin, json!({ "source": "a", "lines": lines })).await;
     sent(&admin, json!({ "source": "b", "lines": [line(3)] })).await;
     let answer = admin.get(&format!("{LOGS}/download?format=text&source=a&level=error&q=3")).await;
-    let expected: String =
-        (0..1_400).filter(|n| n % 3 == 0 && n.to_string().contains('3')).map(|n| format!("{n}\n")).collect();
+    let expected: String = (0..1_400_usize)
+        .filter(|n| n.is_multiple_of(3) && n.to_string().contains('3'))
+        .map(|n| format!("{n}\n"))
+        .collect();
     assert_eq!(
         (answer.text.as_str(), answer.header("signalbox-seq")),
         (expected.as_str(), (seq + 1).to_string().as_str())

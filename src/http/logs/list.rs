@@ -157,7 +157,7 @@ pub fn width_s(span_s: i64, buckets: i64) -> i64 {
 pub fn refused(error: QueryError) -> Problem {
     if error.is_too_slow() {
         let detail = "this search reads too many lines: narrow its time, source or server";
-        return Problem::unavailable("search_too_broad", detail, 1);
+        return Problem::bad_request("search_too_broad", detail);
     }
     error.into()
 }
