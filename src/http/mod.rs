@@ -13,6 +13,7 @@ mod handover;
 mod health;
 mod incidents;
 pub mod limits;
+mod logs;
 mod metrics;
 mod page;
 pub mod problem;
@@ -156,6 +157,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         servers::Servers,
         servers::Measures,
         servers::Filters,
+        logs::Logs,
         events::Events,
         stream::Streams,
         transport::Transports,
