@@ -2,7 +2,9 @@
 //!
 //! Nothing here waits, reads a clock, draws a random number or imports another part of Signalbox.
 
+pub mod condition;
 pub mod incident;
+pub mod notification;
 pub mod permission;
 pub mod system;
 pub mod user;

@@ -13,7 +13,7 @@ mod migrations {
 const MIGRATION_LOCK: i64 = 0x7369_676e_616c_6278;
 
 /// Replaced whole at every migrate, in this order; each file names what it takes and returns.
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 20] = [
     include_str!("../../sql/functions/state_incident.sql"),
     include_str!("../../sql/functions/state_user.sql"),
     include_str!("../../sql/functions/state_credential.sql"),
@@ -25,6 +25,14 @@ const FUNCTIONS: [&str; 12] = [
     include_str!("../../sql/functions/consumer_advance.sql"),
     include_str!("../../sql/functions/places_register.sql"),
     include_str!("../../sql/functions/places_take.sql"),
+    include_str!("../../sql/functions/state_notification_channel.sql"),
+    include_str!("../../sql/functions/state_notification_rule.sql"),
+    include_str!("../../sql/functions/state_notification_secret.sql"),
+    include_str!("../../sql/functions/state_notification_replay.sql"),
+    include_str!("../../sql/functions/state_notification_attempt.sql"),
+    include_str!("../../sql/functions/consumed_notifications.sql"),
+    include_str!("../../sql/functions/notification_replay.sql"),
+    include_str!("../../sql/functions/notification_forget.sql"),
     include_str!("../../sql/grants.sql"),
 ];
 
