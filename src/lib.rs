@@ -22,6 +22,7 @@ pub mod config;
 pub mod consumer;
 pub mod demo;
 pub mod domain;
+pub mod egress;
 pub mod http;
 pub mod hub;
 pub mod import;

@@ -12,6 +12,7 @@ mod control;
 mod demo;
 mod documents;
 mod doors;
+mod egress;
 mod faults;
 mod import;
 mod incidents;

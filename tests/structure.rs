@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// What each part may name of ours, beside itself.
 const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("domain", &[]),
+    ("egress", &[]),
     ("postgres", &[]),
     ("log", &["postgres"]),
     ("projections", &["domain", "log", "postgres", "incidents"]),
