@@ -29,6 +29,7 @@ pub mod import;
 pub mod incidents;
 pub mod log;
 pub mod metrics;
+pub mod notifications;
 pub mod postgres;
 pub mod projections;
 pub mod protect;

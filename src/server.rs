@@ -16,13 +16,14 @@ use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
-use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
-use crate::domain::{incident, system, user};
+use crate::domain::permission::{INCIDENTS_READ, NOTIFICATIONS_READ, SYSTEM_READ, USERS_READ};
+use crate::domain::{incident, notification, system, user};
 use crate::egress::Egress;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
+use crate::notifications::{Sender, notify};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
@@ -173,6 +174,7 @@ impl Server {
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute)?,
             egress: Egress::new(&config.egress_allow),
+            sender: Sender::new(config.smtp_url.as_deref(), &config.smtp_from)?,
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,
@@ -218,6 +220,7 @@ impl Server {
         });
         let forgetting = tokio::spawn(forget(app.clone()));
         let protecting = tokio::spawn(protect(app.clone()));
+        let notifying = tokio::spawn(notify(app.clone()));
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, "system.started", json!(started)).await;
         if app.config.demo {
@@ -225,6 +228,10 @@ impl Server {
             tokio::spawn(demo::run(DemoOptions::default(), database, appender, stop));
         }
         http::serve::serve(listener, site, &app).await;
+        // Ends with the stop, and first what it has begun.
+        if let Err(error) = notifying.await {
+            tracing::error!(%error, "notifications did not stop in order");
+        }
         let farewell = announce(&app, "system.stopped", json!(system::Stopped { process }));
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
@@ -351,5 +358,6 @@ pub fn registry() -> Registry {
     let incidents = incidents.map(stored(&[INCIDENTS_READ]));
     let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
     let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
-    Registry::new(incidents.chain(users).chain(system))
+    let notifications = notification::event_types().into_iter().map(stored(&[NOTIFICATIONS_READ]));
+    Registry::new(incidents.chain(users).chain(system).chain(notifications))
 }

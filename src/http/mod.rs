@@ -12,6 +12,7 @@ mod health;
 mod incidents;
 pub mod limits;
 mod metrics;
+mod notifications;
 mod page;
 pub mod problem;
 pub mod serve;
@@ -43,6 +44,7 @@ use crate::egress::Egress;
 use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
+use crate::notifications::Sender;
 use crate::postgres::Database;
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
@@ -63,6 +65,8 @@ pub struct App {
     pub appender: Appender,
     /// Where users may let it connect to.
     pub egress: Egress,
+    /// For webhooks and mail.
+    pub sender: Sender,
     /// For following.
     pub hub: Arc<Hub>,
     /// How many streams each user may follow by.
@@ -139,6 +143,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         sign_in::SignIn,
         incidents::Incidents,
         incidents::Statistics,
+        (notifications::Channels, notifications::Rules, notifications::Deliveries),
         events::Events,
         stream::Streams,
         transport::Transports,

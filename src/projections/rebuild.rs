@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::domain::notification::{Channel, ChannelEvent, Rule, RuleEvent};
 use crate::domain::{incident, user};
 use crate::incidents;
 use crate::log::{Event, read};
@@ -14,6 +15,8 @@ use crate::postgres::Database;
 pub struct Rebuilt {
     incidents: HashMap<Uuid, incident::Incident>,
     users: HashMap<Uuid, user::User>,
+    channels: HashMap<Uuid, Channel>,
+    rules: HashMap<Uuid, Rule>,
     /// Last event taken.
     pub seq: i64,
 }
@@ -52,6 +55,16 @@ impl Rebuilt {
                 let after = user::evolve(self.users.remove(&id), id, &change);
                 self.users.extend(after.map(|user| (id, user)));
             }
+            "notification-channel" => {
+                let change = ChannelEvent::parse(&event.kind, event.data.get())?;
+                let after = Channel::evolve(self.channels.remove(&id), id, &change);
+                self.channels.extend(after.map(|channel| (id, channel)));
+            }
+            "notification-rule" => {
+                let change = RuleEvent::parse(&event.kind, event.data.get())?;
+                let after = Rule::evolve(self.rules.remove(&id), id, &event.actor.id, &change);
+                self.rules.extend(after.map(|rule| (id, rule)));
+            }
             _ => {}
         }
         Ok(())
@@ -59,7 +72,7 @@ impl Rebuilt {
 
     /// How many states there are.
     pub fn len(&self) -> usize {
-        self.incidents.len() + self.users.len()
+        self.incidents.len() + self.users.len() + self.channels.len() + self.rules.len()
     }
 
     /// Whether there are none.
@@ -71,14 +84,20 @@ impl Rebuilt {
     pub fn states(&self) -> anyhow::Result<Vec<(&'static str, Uuid, String)>> {
         let incidents = self.incidents.iter().map(|(id, incident)| Ok(("incident", *id, incidents::json(incident))));
         let users = self.users.iter().map(|(id, user)| Ok(("user", *id, serde_json::to_string(user)?)));
-        incidents.chain(users).collect()
+        let channels =
+            self.channels.iter().map(|(id, one)| Ok(("notification-channel", *id, serde_json::to_string(one)?)));
+        let rules = self.rules.iter().map(|(id, one)| Ok(("notification-rule", *id, serde_json::to_string(one)?)));
+        incidents.chain(users).chain(channels).chain(rules).collect()
     }
 }
+
+/// What `sql/queries/states_all.sql` calls states.
+const KINDS: [&str; 4] = ["incident", "user", "notification-channel", "notification-rule"];
 
 /// A state that is stored differently from what the log makes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `incident` or `user`.
+    /// `incident`, `user`, …
     pub kind: &'static str,
     /// Whose state.
     pub id: Uuid,
@@ -107,7 +126,7 @@ pub async fn compare(database: &Database) -> anyhow::Result<(Rebuilt, Vec<Differ
         }
     }
     for ((kind, id), text) in stored {
-        let kind = if kind == "user" { "user" } else { "incident" };
+        let kind = KINDS.into_iter().find(|known| *known == kind).unwrap_or("unknown");
         differences.push(Difference { kind, id, stored: Some(text), rebuilt: None });
     }
     Ok((rebuilt, differences))

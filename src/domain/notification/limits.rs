@@ -45,15 +45,15 @@ pub fn check_channel(facts: &ChannelFacts) -> Vec<Violation> {
             let length = url.chars().count();
             let scheme = url.starts_with("https://") || url.starts_with("http://");
             if !scheme || length > URL_CHARS || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                wrong.push(violation("/target/url", format!("must be http(s)://… of at most {URL_CHARS} characters")));
+                wrong.push(violation("/url", format!("must be http(s)://… of at most {URL_CHARS} characters")));
             }
         }
         Target::Mail { to } => {
             if !(1..=RECIPIENTS).contains(&to.len()) {
-                wrong.push(violation("/target/to", format!("must have 1 to {RECIPIENTS} addresses")));
+                wrong.push(violation("/to", format!("must have 1 to {RECIPIENTS} addresses")));
             }
             for (nth, address) in to.iter().enumerate().filter(|(_, address)| !is_address(address)) {
-                wrong.push(violation(format!("/target/to/{nth}"), format!("{address:?} is no mail address")));
+                wrong.push(violation(format!("/to/{nth}"), format!("{address:?} is no mail address")));
             }
         }
     }
