@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
-use crate::domain::permission::{INCIDENTS_READ, NOTIFICATIONS_READ, SYSTEM_READ, USERS_READ};
-use crate::domain::{incident, notification, system, user};
+use crate::domain::permission::{INCIDENTS_READ, LOGS_READ, NOTIFICATIONS_READ, SYSTEM_READ, USERS_READ};
+use crate::domain::{incident, logs, notification, system, user};
 use crate::egress::Egress;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::notifications::{Sender, notify};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
+use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
 
@@ -129,6 +130,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     tail: Tail,
+    direct: Direct,
 }
 
 impl Server {
@@ -187,13 +189,15 @@ impl Server {
             metrics,
             registry,
             incident_statistics: SingleFlight::new(head, incident_statistics::CHANGED_BY),
+            dashboard: SingleFlight::new(head, dashboard::CHANGED_BY),
+            time_zones: TimeZones::default(),
             in_flight: InFlight::default(),
             listening,
             process: Uuid::now_v7(),
             started_at,
             stop,
         });
-        Ok(Server { address, admin_password, app, listener, tail })
+        Ok(Server { address, admin_password, app, listener, tail, direct: backend.direct.clone() })
     }
 
     /// For whatever runs beside the server in the same process.
@@ -206,7 +210,7 @@ impl Server {
     /// # Errors
     /// The log has a hole: nothing may be served on.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Server { app, listener, tail, .. } = self;
+        let Server { app, listener, tail, direct, .. } = self;
         let process = app.process;
         let site = http::site(app.clone());
         let following = tokio::spawn({
@@ -221,6 +225,8 @@ impl Server {
         let forgetting = tokio::spawn(forget(app.clone()));
         let protecting = tokio::spawn(protect(app.clone()));
         let notifying = tokio::spawn(notify(app.clone()));
+        let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
+        let keeping_logs = tokio::spawn(crate::logs::keep_on(database, direct, appender, days));
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, "system.started", json!(started)).await;
         if app.config.demo {
@@ -238,6 +244,7 @@ impl Server {
         }
         forgetting.abort();
         protecting.abort();
+        keeping_logs.abort();
         following.await?
     }
 }
@@ -265,6 +272,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
             Ok(Tailed::Events(events)) => {
                 app.accounts.apply(&events);
                 app.incident_statistics.notice(&events);
+                app.dashboard.notice(&events);
                 app.control.apply(&events);
                 obey(&app);
                 app.hub.publish(events);
@@ -272,6 +280,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
             Ok(Tailed::Rewritten(head)) => {
                 app.accounts.load(&app.database).await?;
                 app.incident_statistics.rewrite(head);
+                app.dashboard.rewrite(head);
                 app.control.load(&app.database).await?;
                 obey(&app);
                 app.hub.rewrite(head);
@@ -358,6 +367,7 @@ pub fn registry() -> Registry {
     let incidents = incidents.map(stored(&[INCIDENTS_READ]));
     let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
     let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
+    let logs = logs::event_types().into_iter().map(stored(&[LOGS_READ]));
     let notifications = notification::event_types().into_iter().map(stored(&[NOTIFICATIONS_READ]));
-    Registry::new(incidents.chain(users).chain(system).chain(notifications))
+    Registry::new(incidents.chain(users).chain(system).chain(logs).chain(notifications))
 }

@@ -4,6 +4,7 @@
 
 pub mod condition;
 pub mod incident;
+pub mod logs;
 pub mod notification;
 pub mod permission;
 pub mod system;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::permission::{self, INCIDENTS_READ, INCIDENTS_WRITE, NOTIFICATIONS_READ, SYSTEM_READ, USERS_READ};
+use super::permission::{
+    self, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, NOTIFICATIONS_READ, SYSTEM_READ, USERS_READ,
+};
 
 /// A name for a set of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -40,10 +42,12 @@ impl Role {
     /// What the role may do.
     pub fn permissions(self) -> &'static [&'static str] {
         match self {
-            Role::Admin => &permission::ALL,
-            Role::Operator => &[INCIDENTS_READ, INCIDENTS_WRITE, NOTIFICATIONS_READ, SYSTEM_READ],
-            Role::Viewer => &[INCIDENTS_READ],
-            Role::Auditor => &[INCIDENTS_READ, NOTIFICATIONS_READ, USERS_READ, SYSTEM_READ],
+            Role::Admin => permission::ALL,
+            Role::Operator => {
+                &[INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, NOTIFICATIONS_READ, SYSTEM_READ]
+            }
+            Role::Viewer => &[INCIDENTS_READ, LOGS_READ],
+            Role::Auditor => &[INCIDENTS_READ, LOGS_READ, NOTIFICATIONS_READ, USERS_READ, SYSTEM_READ],
         }
     }
 }

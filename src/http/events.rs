@@ -12,9 +12,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::App;
+use super::allowed::Allowed;
 use super::answer::{Answer, Shown};
-use super::caller::Caller;
 use super::problem::Problem;
+use crate::domain::permission::Anyone;
 use crate::hub::{Cursor, Filter, Reset};
 use crate::log::{Event, hex, read};
 
@@ -135,7 +136,7 @@ impl Events {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn list(
         &self,
-        caller: Caller,
+        caller: Allowed<Anyone>,
         /// The last position you have; default 0, the beginning.
         after: Query<Option<i64>>,
         /// The history that position belongs to.
@@ -186,7 +187,7 @@ impl Events {
     #[oai(path = "/events/:seq", method = "get", operation_id = "getEvent")]
     async fn show(
         &self,
-        caller: Caller,
+        caller: Allowed<Anyone>,
         /// Its place in the log.
         seq: Path<i64>,
     ) -> Answer<Shown<ProvenEvent>> {
@@ -209,7 +210,7 @@ impl Events {
 
     /// List the registered types of events
     #[oai(path = "/event-types", method = "get", operation_id = "listEventTypes")]
-    async fn types(&self, caller: Caller) -> Answer<Shown<EventTypes>> {
+    async fn types(&self, caller: Allowed<Anyone>) -> Answer<Shown<EventTypes>> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let view = |kind: &crate::log::EventType| EventTypeView {
             name: kind.name.to_owned(),

@@ -1,9 +1,11 @@
 //! All that knows HTTP. The whole route table is [`site`]; `docs.rs` turns it into the OpenAPI document.
 
+pub mod allowed;
 pub mod answer;
 pub mod caller;
 mod command;
 mod compress;
+mod dashboard;
 pub mod docs;
 mod edge;
 mod events;
@@ -46,6 +48,7 @@ use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
 use crate::notifications::Sender;
 use crate::postgres::Database;
+use crate::projections::dashboard::{Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
 use problem::Problem;
@@ -77,6 +80,10 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
+    /// Everything in figures.
+    pub dashboard: SingleFlight<Question, dashboard::Parts>,
+    /// Names that a question may use.
+    pub time_zones: TimeZones,
     /// Whether there are streams, and for whom.
     pub control: Control,
     /// What it counts.
@@ -143,6 +150,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         sign_in::SignIn,
         incidents::Incidents,
         incidents::Statistics,
+        dashboard::Dashboard,
         (notifications::Channels, notifications::Rules, notifications::Deliveries),
         events::Events,
         stream::Streams,

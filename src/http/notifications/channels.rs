@@ -14,8 +14,9 @@ use crate::domain::notification::{
     Channel, ChannelCreated, ChannelDeleted, ChannelDisabled, ChannelEnabled, ChannelEvent, ChannelFacts,
     ChannelReplayed, ChannelUpdated, SecretRotated, Target,
 };
-use crate::domain::permission::{NOTIFICATIONS_READ, NOTIFICATIONS_WRITE};
+use crate::domain::permission::{NotificationsRead, NotificationsWrite};
 use crate::http::App;
+use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Done, Reply, Shown};
 use crate::http::caller::Caller;
 use crate::http::command::{Decision, carry_out};
@@ -38,16 +39,18 @@ impl Channels {
     ///
     /// The answer shows the `secret` that signs a webhook's requests; no other answer does.
     #[oai(path = "/notification-channels", method = "post", operation_id = "createNotificationChannel")]
-    async fn create(&self, caller: Caller, body: Json<NewChannel>) -> Answer<Done<ChannelView, 201>> {
-        caller.needs(NOTIFICATIONS_WRITE)?;
-        let (who, id) = (caller.clone(), Uuid::now_v7());
-        done(carry_out(caller, move || create(who.clone(), id, body.0.clone())).await)
+    async fn create(
+        &self,
+        caller: Allowed<NotificationsWrite>,
+        body: Json<NewChannel>,
+    ) -> Answer<Done<ChannelView, 201>> {
+        let (who, id) = (caller.0.clone(), Uuid::now_v7());
+        done(carry_out(caller.0, move || create(who.clone(), id, body.0.clone())).await)
     }
 
     /// List the notification channels
     #[oai(path = "/notification-channels", method = "get", operation_id = "listNotificationChannels")]
-    async fn list(&self, caller: Caller) -> Answer<Shown<ChannelList>> {
-        caller.needs(NOTIFICATIONS_READ)?;
+    async fn list(&self, caller: Allowed<NotificationsRead>) -> Answer<Shown<ChannelList>> {
         let (head, channels) = store::channels(&caller.app.database).await?;
         let items = channels.iter().map(ChannelView::of).collect();
         Ok(Shown::bytes_of(&ChannelList { items }, head, caller.known.as_deref()))
@@ -55,8 +58,7 @@ impl Channels {
 
     /// Show a notification channel
     #[oai(path = "/notification-channels/:channel", method = "get", operation_id = "getNotificationChannel")]
-    async fn show(&self, caller: Caller, channel: Path<Uuid>) -> Answer<Shown<ChannelView>> {
-        caller.needs(NOTIFICATIONS_READ)?;
+    async fn show(&self, caller: Allowed<NotificationsRead>, channel: Path<Uuid>) -> Answer<Shown<ChannelView>> {
         let (head, channel, _) = super::channel(&caller.app, channel.0).await?;
         Ok(Shown::version(&ChannelView::of(&channel), channel.version, head, caller.known.as_deref()))
     }
@@ -65,12 +67,12 @@ impl Channels {
     #[oai(path = "/notification-channels/:channel", method = "patch", operation_id = "updateNotificationChannel")]
     async fn update(
         &self,
-        caller: Caller,
+        caller: Allowed<NotificationsWrite>,
         channel: Path<Uuid>,
         body: Json<ChannelChanges>,
     ) -> Answer<Done<ChannelView>> {
         let app = caller.app.clone();
-        change(caller, channel.0, move |channel| {
+        change(caller.0, channel.0, move |channel| {
             let new = body.0.clone().applied(&channel.facts).map_err(wrong_kind)?;
             check(&app, &new)?;
             let updated = ChannelUpdated { old: channel.facts.clone(), new };
@@ -83,8 +85,8 @@ impl Channels {
     ///
     /// Its rules are applied no more; what waited is skipped. Its deliveries stay to be read in the event log.
     #[oai(path = "/notification-channels/:channel", method = "delete", operation_id = "deleteNotificationChannel")]
-    async fn delete(&self, caller: Caller, channel: Path<Uuid>) -> Answer<Done<ChannelView>> {
-        change(caller, channel.0, |_| Ok(Some(ChannelEvent::Deleted(ChannelDeleted {})))).await
+    async fn delete(&self, caller: Allowed<NotificationsWrite>, channel: Path<Uuid>) -> Answer<Done<ChannelView>> {
+        change(caller.0, channel.0, |_| Ok(Some(ChannelEvent::Deleted(ChannelDeleted {})))).await
     }
 
     /// Let a notification channel send nothing more
@@ -95,8 +97,13 @@ impl Channels {
         method = "post",
         operation_id = "disableNotificationChannel"
     )]
-    async fn disable(&self, caller: Caller, channel: Path<Uuid>, body: Json<Disabling>) -> Answer<Done<ChannelView>> {
-        change(caller, channel.0, move |channel| {
+    async fn disable(
+        &self,
+        caller: Allowed<NotificationsWrite>,
+        channel: Path<Uuid>,
+        body: Json<Disabling>,
+    ) -> Answer<Done<ChannelView>> {
+        change(caller.0, channel.0, move |channel| {
             let reason = body.0.reason.0.clone();
             refuse(check_line("/reason", &reason, REASON_CHARS))?;
             Ok(channel.disabled.is_none().then_some(ChannelEvent::Disabled(ChannelDisabled { reason })))
@@ -106,9 +113,9 @@ impl Channels {
 
     /// Let a notification channel send again
     #[oai(path = "/notification-channels/:channel/enable", method = "post", operation_id = "enableNotificationChannel")]
-    async fn enable(&self, caller: Caller, channel: Path<Uuid>) -> Answer<Done<ChannelView>> {
+    async fn enable(&self, caller: Allowed<NotificationsWrite>, channel: Path<Uuid>) -> Answer<Done<ChannelView>> {
         let enabled = |channel: &Channel| channel.disabled.as_ref().map(|_| ChannelEvent::Enabled(ChannelEnabled {}));
-        change(caller, channel.0, move |channel| Ok(enabled(channel))).await
+        change(caller.0, channel.0, move |channel| Ok(enabled(channel))).await
     }
 
     /// Give a webhook a new signing secret
@@ -119,10 +126,14 @@ impl Channels {
         method = "post",
         operation_id = "rotateNotificationSecret"
     )]
-    async fn rotate(&self, caller: Caller, channel: Path<Uuid>, body: Json<Rotation>) -> Answer<Done<ChannelView>> {
-        caller.needs(NOTIFICATIONS_WRITE)?;
-        let who = caller.clone();
-        done(carry_out(caller, move || rotate(who.clone(), channel.0, body.0.clone())).await)
+    async fn rotate(
+        &self,
+        caller: Allowed<NotificationsWrite>,
+        channel: Path<Uuid>,
+        body: Json<Rotation>,
+    ) -> Answer<Done<ChannelView>> {
+        let who = caller.0.clone();
+        done(carry_out(caller.0, move || rotate(who.clone(), channel.0, body.0.clone())).await)
     }
 
     /// Send the events of the past again
@@ -130,18 +141,21 @@ impl Channels {
     /// Each event behind `after` that the channel's rules name now, in order, behind what already waits. Each is a new
     /// delivery with an id of its own.
     #[oai(path = "/notification-channels/:channel/replay", method = "post", operation_id = "replayNotifications")]
-    async fn replay(&self, caller: Caller, channel: Path<Uuid>, body: Json<Replay>) -> Answer<Done<ChannelView>> {
-        caller.needs(NOTIFICATIONS_WRITE)?;
-        let (who, id) = (caller.clone(), Uuid::now_v7());
-        done(carry_out(caller, move || replay(who.clone(), channel.0, id, body.0.clone())).await)
+    async fn replay(
+        &self,
+        caller: Allowed<NotificationsWrite>,
+        channel: Path<Uuid>,
+        body: Json<Replay>,
+    ) -> Answer<Done<ChannelView>> {
+        let (who, id) = (caller.0.clone(), Uuid::now_v7());
+        done(carry_out(caller.0, move || replay(who.clone(), channel.0, id, body.0.clone())).await)
     }
 
     /// Send a test, now
     ///
     /// Past the queue, and also where the channel is disabled; the answer says what the receiver said.
     #[oai(path = "/notification-channels/:channel/test", method = "post", operation_id = "testNotificationChannel")]
-    async fn test(&self, caller: Caller, channel: Path<Uuid>) -> Answer<Json<TestView>> {
-        caller.needs(NOTIFICATIONS_WRITE)?;
+    async fn test(&self, caller: Allowed<NotificationsWrite>, channel: Path<Uuid>) -> Answer<Json<TestView>> {
         let app = caller.app.clone();
         // A task of its own: what was sent is recorded, also when the caller leaves.
         let tested = tokio::spawn(test(app, channel.0)).await;
@@ -174,7 +188,6 @@ async fn change<D>(caller: Caller, id: Uuid, decide: D) -> Answer<Done<ChannelVi
 where
     D: Fn(&Channel) -> Result<Option<ChannelEvent>, Problem> + Send + Sync + 'static,
 {
-    caller.needs(NOTIFICATIONS_WRITE)?;
     let (who, decide) = (caller.clone(), std::sync::Arc::new(decide));
     let decide = move || {
         let (who, decide) = (who.clone(), decide.clone());

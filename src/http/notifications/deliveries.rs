@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::Tag;
 use super::view::{AttemptView, DeliveryPage, DeliveryView, Status};
-use crate::domain::permission::NOTIFICATIONS_READ;
+use crate::domain::permission::NotificationsRead;
+use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Shown};
-use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::notifications::store;
 
@@ -33,7 +33,7 @@ impl Deliveries {
     )]
     async fn list(
         &self,
-        caller: Caller,
+        caller: Allowed<NotificationsRead>,
         channel: Path<Uuid>,
         /// Only these.
         status: Query<Option<Status>>,
@@ -42,7 +42,6 @@ impl Deliveries {
         /// `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> Answer<Shown<DeliveryPage>> {
-        caller.needs(NOTIFICATIONS_READ)?;
         let limit = limit.0.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MOST_LIMIT).contains(&limit) {
             return Err(Problem::bad_request("invalid_parameter", format!("limit is 1 to {MOST_LIMIT}")));

@@ -11,8 +11,9 @@ use super::view::{NewRule, RuleChanges, RuleList, RuleView};
 use super::{Tag, conflict, current, refuse, rule};
 use crate::domain::notification::limits::{RULES, check_rule};
 use crate::domain::notification::{Rule, RuleCreated, RuleDeleted, RuleEvent, RuleFacts, RuleUpdated, UNHEARD};
-use crate::domain::permission::{NOTIFICATIONS_READ, NOTIFICATIONS_WRITE};
+use crate::domain::permission::{NotificationsRead, NotificationsWrite};
 use crate::http::App;
+use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Done, Reply, Shown};
 use crate::http::caller::Caller;
 use crate::http::command::{Decision, carry_out};
@@ -29,10 +30,9 @@ impl Rules {
     /// It is applied to what happens from now on, within what its owner may see. Several rules that want one event in
     /// one channel make one delivery, in the words of the oldest.
     #[oai(path = "/notification-rules", method = "post", operation_id = "createNotificationRule")]
-    async fn create(&self, caller: Caller, body: Json<NewRule>) -> Answer<Done<RuleView, 201>> {
-        caller.needs(NOTIFICATIONS_WRITE)?;
-        let (who, id) = (caller.clone(), Uuid::now_v7());
-        let carried = carry_out(caller, move || create(who.clone(), id, body.0.clone())).await?;
+    async fn create(&self, caller: Allowed<NotificationsWrite>, body: Json<NewRule>) -> Answer<Done<RuleView, 201>> {
+        let (who, id) = (caller.0.clone(), Uuid::now_v7());
+        let carried = carry_out(caller.0, move || create(who.clone(), id, body.0.clone())).await?;
         Ok(Done::new(carried.reply, carried.seq, carried.replayed))
     }
 
@@ -40,11 +40,10 @@ impl Rules {
     #[oai(path = "/notification-rules", method = "get", operation_id = "listNotificationRules")]
     async fn list(
         &self,
-        caller: Caller,
+        caller: Allowed<NotificationsRead>,
         /// Only those of this channel.
         channel: Query<Option<Uuid>>,
     ) -> Answer<Shown<RuleList>> {
-        caller.needs(NOTIFICATIONS_READ)?;
         let (head, rules) = store::rules(&caller.app.database, channel.0).await?;
         let items = rules.iter().map(RuleView::from).collect();
         Ok(Shown::bytes_of(&RuleList { items }, head, caller.known.as_deref()))
@@ -52,8 +51,7 @@ impl Rules {
 
     /// Show a notification rule
     #[oai(path = "/notification-rules/:rule", method = "get", operation_id = "getNotificationRule")]
-    async fn show(&self, caller: Caller, rule: Path<Uuid>) -> Answer<Shown<RuleView>> {
-        caller.needs(NOTIFICATIONS_READ)?;
+    async fn show(&self, caller: Allowed<NotificationsRead>, rule: Path<Uuid>) -> Answer<Shown<RuleView>> {
         let (head, rule) = super::rule(&caller.app, rule.0).await?;
         Ok(Shown::version(&RuleView::from(&rule), rule.version, head, caller.known.as_deref()))
     }
@@ -62,14 +60,19 @@ impl Rules {
     ///
     /// Whoever changes it is its owner from then on.
     #[oai(path = "/notification-rules/:rule", method = "patch", operation_id = "updateNotificationRule")]
-    async fn update(&self, caller: Caller, rule: Path<Uuid>, body: Json<RuleChanges>) -> Answer<Done<RuleView>> {
-        change(caller, rule.0, Some(body.0)).await
+    async fn update(
+        &self,
+        caller: Allowed<NotificationsWrite>,
+        rule: Path<Uuid>,
+        body: Json<RuleChanges>,
+    ) -> Answer<Done<RuleView>> {
+        change(caller.0, rule.0, Some(body.0)).await
     }
 
     /// Delete a notification rule
     #[oai(path = "/notification-rules/:rule", method = "delete", operation_id = "deleteNotificationRule")]
-    async fn delete(&self, caller: Caller, rule: Path<Uuid>) -> Answer<Done<RuleView>> {
-        change(caller, rule.0, None).await
+    async fn delete(&self, caller: Allowed<NotificationsWrite>, rule: Path<Uuid>) -> Answer<Done<RuleView>> {
+        change(caller.0, rule.0, None).await
     }
 }
 
@@ -89,7 +92,6 @@ async fn create(caller: Caller, id: Uuid, body: NewRule) -> Result<Decision, Pro
 
 /// Without changes, it is deleted.
 async fn change(caller: Caller, id: Uuid, changes: Option<RuleChanges>) -> Answer<Done<RuleView>> {
-    caller.needs(NOTIFICATIONS_WRITE)?;
     let who = caller.clone();
     let carried = carry_out(caller, move || changed(who.clone(), id, changes.clone())).await?;
     Ok(Done::new(carried.reply, carried.seq, carried.replayed))
