@@ -50,3 +50,13 @@ grant delete on server_utilization to signalbox_app;
 grant select, update on server_checks to signalbox_app;
 grant select, insert, delete on server_probes to signalbox_app;
 grant execute on function events_expire to signalbox_app;
+
+-- Notifications
+revoke all on notification_channels, notification_rules, notification_secrets, notification_deliveries,
+  notification_attempts, notification_replays from public, signalbox_app;
+revoke all on function state_notification_channel, state_notification_rule, state_notification_secret,
+  state_notification_replay, state_notification_attempt, consumed_notifications, notification_replay,
+  notification_forget from public;
+grant select on notification_channels, notification_rules, notification_secrets, notification_deliveries,
+  notification_attempts, notification_replays to signalbox_app;
+grant execute on function notification_replay, notification_forget to signalbox_app;

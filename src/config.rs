@@ -87,6 +87,13 @@ pub struct ServeConfig {
     /// [default: none]. The metadata addresses of clouds stay closed.
     #[arg(long, env = "SIGNALBOX_EGRESS_ALLOW", value_delimiter = ',')]
     pub egress_allow: Vec<IpNet>,
+    /// Server that mail notifications go through, such as `smtps://user:password@mail.example.org`, or
+    /// `smtp://…?tls=required` for STARTTLS [default: none, and no mail].
+    #[arg(long, env = "SIGNALBOX_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Whom mail notifications come from.
+    #[arg(long, env = "SIGNALBOX_SMTP_FROM", default_value = "Signalbox <signalbox@localhost>")]
+    pub smtp_from: String,
     /// Run `signalbox demo` inside the server: synthetic operations traffic.
     #[arg(long, env = "SIGNALBOX_DEMO", default_value_t = false)]
     pub demo: bool,

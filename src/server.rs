@@ -16,19 +16,20 @@ use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
-use crate::domain::permission::{INCIDENTS_READ, LOGS_READ, SERVERS_READ, SYSTEM_READ, USERS_READ};
-use crate::domain::server::report::{REPORT_TTL_S, REPORTED};
-use crate::domain::{incident, logs, server, system, user};
+use crate::domain::permission::SYSTEM_READ;
+use crate::domain::system;
 use crate::egress::Egress;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
-use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
+use crate::log::{Appender, Cause, Command, Head, NewEvent, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
+use crate::notifications::{Sender, notify};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct, QueryError};
 use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
+use crate::registry;
 use crate::servers::{self, Checker};
 
 /// How often a private PostgreSQL is looked after.
@@ -157,7 +158,7 @@ impl Server {
         control.load(&database).await?;
         let (heard, listening) = watch::channel(false);
         let tail = Tail::new(backend.direct.clone(), head, nudge, heard);
-        let registry = Arc::new(registry());
+        let registry = Arc::new(registry::registry());
         let bounds = Bounds { ring_bytes: config.ring_mib << 20, stall: Duration::from_secs(config.stall_s.into()) };
         let metrics = Arc::new(Metrics::default());
         let (to_read, to_know) = (database.clone(), accounts.clone());
@@ -179,6 +180,7 @@ impl Server {
             passwords: Passwords::new(config.sign_ins_per_minute)?,
             checker: Checker::new(background.clone(), appender.clone(), egress.clone()),
             egress,
+            sender: Sender::new(config.smtp_url.as_deref(), &config.smtp_from)?,
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,
@@ -226,6 +228,8 @@ impl Server {
             }
         });
         let mut upkeep = JoinSet::new(); // ends with this function
+        let mut consumers = JoinSet::new(); // end with the stop, and first what they have begun
+        consumers.spawn(notify(app.clone()));
         upkeep.spawn(forget(app.clone()));
         upkeep.spawn(protect(app.clone()));
         let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
@@ -238,6 +242,11 @@ impl Server {
             tokio::spawn(demo::run(DemoOptions::default(), database, appender, stop));
         }
         http::serve::serve(listener, site, &app).await;
+        while let Some(ended) = consumers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a consumer of the log did not stop in order");
+            }
+        }
         let farewell = announce(&app, "system.stopped", json!(system::Stopped { process }));
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
@@ -359,42 +368,4 @@ async fn assert_durable(database: &Database) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// What nobody should learn late, whatever the load.
-const CRITICAL: [&str; 6] = [
-    "incident.created",
-    "incident.status.changed",
-    "server.status.changed",
-    "user.disabled",
-    "user.roles.changed",
-    "user.session.revoked",
-];
-/// What comes in floods of equal ones, as when somebody guesses passwords.
-const DEBOUNCED: [&str; 1] = ["user.sign_in.failed"];
-const DEBOUNCE_MS: u32 = 100;
-
-/// Every type that the code knows.
-pub fn registry() -> Registry {
-    let stored = |permissions: &'static [&'static str]| {
-        move |(name, description, schema)| EventType {
-            name,
-            description,
-            permissions,
-            schema,
-            persistence: true,
-            broadcast: true,
-            critical: CRITICAL.contains(&name),
-            debounce_ms: if DEBOUNCED.contains(&name) { DEBOUNCE_MS } else { 0 },
-            ttl_s: (name == REPORTED).then_some(REPORT_TTL_S),
-        }
-    };
-    let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));
-    let incidents = incidents.map(stored(&[INCIDENTS_READ]));
-    let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
-    let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
-    let logs = logs::event_types().into_iter().map(stored(&[LOGS_READ]));
-    let servers = server::event_types().into_iter().map(stored(&[SERVERS_READ]));
-    let filters = server::filter_types().into_iter().map(stored(&[USERS_READ]));
-    Registry::new(incidents.chain(users).chain(system).chain(logs).chain(servers).chain(filters))
 }

@@ -51,6 +51,10 @@ permissions! {
     LogsRead LOGS_READ "logs.read",
     /// Send log lines.
     LogsWrite LOGS_WRITE "logs.write",
+    /// See channels, rules and what became of deliveries.
+    NotificationsRead NOTIFICATIONS_READ "notifications.read",
+    /// Create and change channels and rules.
+    NotificationsWrite NOTIFICATIONS_WRITE "notifications.write",
 }
 
 /// Anyone who is signed in: what the operation shows or does is the caller's own, or is filtered by rights.

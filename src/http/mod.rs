@@ -15,6 +15,7 @@ mod incidents;
 pub mod limits;
 mod logs;
 mod metrics;
+mod notifications;
 mod page;
 pub mod problem;
 pub mod serve;
@@ -47,6 +48,7 @@ use crate::egress::Egress;
 use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
+use crate::notifications::Sender;
 use crate::postgres::Database;
 use crate::projections::dashboard::{Busiest, Busy, Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
@@ -71,6 +73,8 @@ pub struct App {
     pub egress: Egress,
     /// Goes round and tests servers.
     pub checker: Checker,
+    /// For webhooks and mail.
+    pub sender: Sender,
     /// For following.
     pub hub: Arc<Hub>,
     /// How many streams each user may follow by.
@@ -158,6 +162,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         servers::Measures,
         servers::Filters,
         logs::Logs,
+        (notifications::Channels, notifications::Rules, notifications::Deliveries),
         events::Events,
         stream::Streams,
         transport::Transports,
