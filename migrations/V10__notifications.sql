@@ -43,6 +43,7 @@ create table notification_deliveries (
   ended_at        timestamptz
 );
 create index notification_deliveries_pending on notification_deliveries (channel_id, place) where status = 'pending';
+create index notification_deliveries_skipped on notification_deliveries (channel_id) where status = 'skipped';
 create index notification_deliveries_channel on notification_deliveries (channel_id, place);
 create index notification_deliveries_ended on notification_deliveries using brin (ended_at);
 -- One event goes to one channel once, whatever its rules, until somebody asks for it again.

@@ -35,7 +35,7 @@ pub struct ServeConfig {
     /// Password of the first user `admin` on an empty database [default: one is made up and printed once].
     #[arg(long, env = "SIGNALBOX_ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
-    /// Pooled database connections for queries. Each process uses three more.
+    /// Pooled database connections for queries. Each process uses six more.
     #[arg(long, env = "SIGNALBOX_POOL_SIZE", default_value_t = 10)]
     pub pool_size: usize,
     /// Connections accepted at once; fewer where the limit of open files is lower.

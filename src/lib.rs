@@ -7,6 +7,8 @@
 //!   domain/       decide(state, command) -> events     hub/        ring of frames, readers are cursors
 //!     log/append  one transaction per batch              log/tail  wake-up -> rows -> ordered batches
 //!       sql/functions/append.sql  ── NOTIFY ───────────────^
+//!                                                        consumer/   one process at a time, with a checkpoint
+//!                                                          notifications/  rules -> queues -> webhooks, mail
 //! ```
 //!
 //! Invariants

@@ -20,6 +20,7 @@ mod incidents;
 mod limits;
 mod logs;
 mod metrics;
+mod notifications;
 mod pressure;
 mod private_postgres;
 mod process;

@@ -88,7 +88,10 @@ async fn page(app: &App, lease: &mut Lease, queued: &Notify) -> Result<(), Ended
         let events = lease.next().await?;
         let Some(last) = events.last().map(|event| event.seq) else { continue };
         // Rules that changed in this page are applied to all of it: to events of a moment before, at most.
-        let changed = events.iter().any(|event| event.kind.starts_with("notification.rule."));
+        let changes = |event: &Event| {
+            event.kind.starts_with("notification.rule.") || event.kind == "notification.channel.deleted"
+        };
+        let changed = events.iter().any(|event| changes(event));
         if changed {
             rules = Rules::load(&app.background).await?;
         }

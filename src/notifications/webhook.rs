@@ -19,6 +19,7 @@ use time::format_description::well_known::Rfc2822;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Message;
 use super::sender::{ATTEMPT_WAIT, Outcome};
@@ -109,17 +110,10 @@ where
 {
     let failed = |error: hyper::Error| Outcome::failed("connection", error.to_string());
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    let exchanged = async {
-        let mut response = sender.send_request(request).await.map_err(failed)?;
-        let beginning = beginning(&mut response).await;
-        Ok(judge(response.status(), response.headers(), beginning))
-    };
-    tokio::select! {
-        biased;
-        exchanged = exchanged => exchanged,
-        // It ends before its answer only by failing.
-        ended = connection => Err(ended.map_or_else(failed, |()| Outcome::failed("connection", "closed without an answer"))),
-    }
+    let _driver = AbortOnDropHandle::new(tokio::spawn(connection)); // what goes wrong in it, the request says
+    let mut response = sender.send_request(request).await.map_err(failed)?;
+    let beginning = beginning(&mut response).await;
+    Ok(judge(response.status(), response.headers(), beginning))
 }
 
 /// What the answer's body begins with. That it breaks off changes nothing of the status.

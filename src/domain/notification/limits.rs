@@ -73,6 +73,9 @@ pub fn check_rule(facts: &RuleFacts) -> Vec<Violation> {
         wrong.push(violation("/condition", error.to_string()));
     }
     for (pointer, text) in [("/subject", &facts.subject), ("/text", &facts.text)] {
+        if text.as_deref().is_some_and(|text| text.contains('\0')) {
+            wrong.push(violation(pointer, "must not contain the character NUL"));
+        }
         if let Some(error) = text.as_deref().and_then(|text| Template::parse(text).err()) {
             wrong.push(violation(pointer, error.to_string()));
         }

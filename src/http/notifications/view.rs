@@ -14,7 +14,7 @@ use crate::log::stamp;
 
 /// What a channel does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename = "ChannelKind", rename_all = "lowercase")]
+#[oai(rename = "NotificationKind", rename_all = "lowercase")]
 pub enum Kind {
     /// A signed POST, as <https://www.standardwebhooks.com> describes it.
     Webhook,
@@ -84,7 +84,7 @@ pub struct ChannelList {
 
 /// A new channel.
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields)]
+#[oai(rename = "NewNotificationChannel", deny_unknown_fields)]
 pub struct NewChannel {
     /// One line, 1 to 100 characters; no other channel has it.
     name: Text,
@@ -111,7 +111,7 @@ impl NewChannel {
 
 /// The facts to change; absent ones stay. A channel's kind stays.
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields)]
+#[oai(rename = "NotificationChannelChanges", deny_unknown_fields)]
 pub struct ChannelChanges {
     name: Option<Text>,
     url: Option<Text>,
@@ -134,7 +134,7 @@ impl ChannelChanges {
 
 /// Why a channel shall send nothing more.
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields)]
+#[oai(rename = "NotificationDisabling", deny_unknown_fields)]
 pub struct Disabling {
     /// One line, 1 to 500 characters.
     pub reason: Text,
@@ -142,7 +142,7 @@ pub struct Disabling {
 
 /// A new secret.
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields)]
+#[oai(rename = "NotificationSecretRotation", deny_unknown_fields)]
 pub struct Rotation {
     /// For so long the old secret signs as well, 0 to 604,800; default 86,400.
     pub overlap_s: Option<u32>,
@@ -150,7 +150,7 @@ pub struct Rotation {
 
 /// Events to send again.
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields)]
+#[oai(rename = "NotificationReplay", deny_unknown_fields)]
 pub struct Replay {
     /// Events behind this position.
     pub after: i64,
@@ -220,7 +220,7 @@ pub struct RuleList {
 
 /// A new rule.
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields)]
+#[oai(rename = "NewNotificationRule", deny_unknown_fields)]
 pub struct NewRule {
     /// One line, 1 to 100 characters.
     name: Text,
@@ -257,7 +257,7 @@ impl NewRule {
 
 /// The facts to change; absent ones stay, and `null` removes.
 #[derive(Debug, Clone, Object)]
-#[oai(deny_unknown_fields)]
+#[oai(rename = "NotificationRuleChanges", deny_unknown_fields)]
 pub struct RuleChanges {
     name: Option<Text>,
     channel: Option<Uuid>,
@@ -298,7 +298,7 @@ fn strings(texts: Vec<Text>) -> Vec<String> {
 
 /// What becomes of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[oai(rename = "DeliveryStatus", rename_all = "lowercase")]
+#[oai(rename = "NotificationStatus", rename_all = "lowercase")]
 pub enum Status {
     /// It waits for its turn, or to be tried again.
     Pending,
