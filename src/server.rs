@@ -16,25 +16,24 @@ use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
-use crate::domain::permission::{INCIDENTS_READ, SERVERS_READ, SYSTEM_READ, USERS_READ};
+use crate::domain::permission::{INCIDENTS_READ, LOGS_READ, SERVERS_READ, SYSTEM_READ, USERS_READ};
 use crate::domain::server::report::{REPORT_TTL_S, REPORTED};
-use crate::domain::{incident, server, system, user};
+use crate::domain::{incident, logs, server, system, user};
 use crate::egress::Egress;
+use crate::forget::forget;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
 use crate::postgres::private::{self, Cluster, SUPERUSER};
-use crate::postgres::{APP_ROLE, Database, Direct, QueryError};
+use crate::postgres::{APP_ROLE, Database, Direct};
 use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
-use crate::servers::{self, Checker};
+use crate::servers::Checker;
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
-/// How often replies past their time, and quiet callers, are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Of the end of the log, taken into memory at the start if it has room: about 10 MiB and 10 queries.
 const REMEMBERED_EVENTS: i64 = 10_000;
 /// Connections for work that no request waits for.
@@ -131,6 +130,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     tail: Tail,
+    direct: Direct,
 }
 
 impl Server {
@@ -198,7 +198,7 @@ impl Server {
             started_at,
             stop,
         });
-        Ok(Server { address, admin_password, app, listener, tail })
+        Ok(Server { address, admin_password, app, listener, tail, direct: backend.direct.clone() })
     }
 
     /// For whatever runs beside the server in the same process.
@@ -211,7 +211,7 @@ impl Server {
     /// # Errors
     /// The log has a hole: nothing may be served on.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Server { app, listener, tail, .. } = self;
+        let Server { app, listener, tail, direct, .. } = self;
         let process = app.process;
         let site = http::site(app.clone());
         let following = tokio::spawn({
@@ -226,6 +226,8 @@ impl Server {
         let forgetting = tokio::spawn(forget(app.clone()));
         let protecting = tokio::spawn(protect(app.clone()));
         let checking = tokio::spawn(app.checker.clone().run());
+        let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
+        let keeping_logs = tokio::spawn(crate::logs::keep_on(database, direct, appender, days));
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, "system.started", json!(started)).await;
         if app.config.demo {
@@ -240,6 +242,7 @@ impl Server {
         forgetting.abort();
         protecting.abort();
         checking.abort();
+        keeping_logs.abort();
         following.await?
     }
 }
@@ -295,36 +298,6 @@ fn obey(app: &App) {
     if app.hub.mode().disabled != disabled {
         tracing::info!(disabled, "streams");
         app.hub.change_mode(|mode| mode.disabled = disabled);
-    }
-}
-
-/// Drops replies whose 24 hours are over, and callers who have been quiet.
-async fn forget(app: Arc<App>) {
-    let mut ticks = interval(FORGET_EVERY);
-    loop {
-        ticks.tick().await;
-        app.limits.forget();
-        if let Err(error) = read::forget_replies(&app.database).await {
-            tracing::warn!(%error, "old replies stay for now");
-        }
-        if let Err(error) = servers::forget_measures(&app.background).await {
-            tracing::warn!(%error, "old measurements stay for now");
-        }
-        if let Err(error) = expire(&app).await {
-            tracing::warn!(%error, "short-lived events keep their data for now");
-        }
-    }
-}
-
-/// Lets short-lived events that had their time lose their data: in the database, a part of the log after the
-/// other, then in this process's memory, whichever process went over the log.
-async fn expire(app: &App) -> Result<(), QueryError> {
-    loop {
-        let swept = read::expire(&app.background).await?;
-        app.hub.expire(&swept);
-        if !swept.iter().any(|swept| swept.more) {
-            return Ok(());
-        }
     }
 }
 
@@ -388,7 +361,8 @@ pub fn registry() -> Registry {
     let incidents = incidents.map(stored(&[INCIDENTS_READ]));
     let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
     let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
+    let logs = logs::event_types().into_iter().map(stored(&[LOGS_READ]));
     let servers = server::event_types().into_iter().map(stored(&[SERVERS_READ]));
     let filters = server::filter_types().into_iter().map(stored(&[USERS_READ]));
-    Registry::new(incidents.chain(users).chain(system).chain(servers).chain(filters))
+    Registry::new(incidents.chain(users).chain(system).chain(logs).chain(servers).chain(filters))
 }

@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a clock, draws a random number or imports another part of Signalbox.
 
 pub mod incident;
+pub mod logs;
 pub mod permission;
 pub mod server;
 pub mod system;

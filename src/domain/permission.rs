@@ -47,6 +47,10 @@ permissions! {
     SystemRead SYSTEM_READ "system.read",
     /// Switch things off and on.
     SystemControl SYSTEM_CONTROL "system.control",
+    /// Search log lines and follow them.
+    LogsRead LOGS_READ "logs.read",
+    /// Send log lines.
+    LogsWrite LOGS_WRITE "logs.write",
 }
 
 /// Anyone who is signed in: what the operation shows or does is the caller's own, or is filtered by rights.
