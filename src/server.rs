@@ -9,7 +9,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -191,6 +191,7 @@ impl Server {
             registry,
             incident_statistics: SingleFlight::new(head, incident_statistics::CHANGED_BY),
             dashboard: SingleFlight::new(head, dashboard::CHANGED_BY),
+            utilization: SingleFlight::new(head, dashboard::UTILIZATION_CHANGED_BY),
             time_zones: TimeZones::default(),
             in_flight: InFlight::default(),
             listening,
@@ -223,11 +224,12 @@ impl Server {
                 followed
             }
         });
-        let forgetting = tokio::spawn(forget(app.clone()));
-        let protecting = tokio::spawn(protect(app.clone()));
-        let checking = tokio::spawn(app.checker.clone().run());
+        let mut upkeep = JoinSet::new(); // ends with this function
+        upkeep.spawn(forget(app.clone()));
+        upkeep.spawn(protect(app.clone()));
         let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
-        let keeping_logs = tokio::spawn(crate::logs::keep_on(database, direct, appender, days));
+        upkeep.spawn(crate::logs::keep_on(database, direct, appender, days));
+        upkeep.spawn(app.checker.clone().run());
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, "system.started", json!(started)).await;
         if app.config.demo {
@@ -239,10 +241,7 @@ impl Server {
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
         }
-        forgetting.abort();
-        protecting.abort();
-        checking.abort();
-        keeping_logs.abort();
+        drop(upkeep);
         following.await?
     }
 }
@@ -271,6 +270,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.accounts.apply(&events);
                 app.incident_statistics.notice(&events);
                 app.dashboard.notice(&events);
+                app.utilization.notice(&events);
                 app.control.apply(&events);
                 app.checker.notice(&events);
                 obey(&app);
@@ -280,6 +280,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.accounts.load(&app.database).await?;
                 app.incident_statistics.rewrite(head);
                 app.dashboard.rewrite(head);
+                app.utilization.rewrite(head);
                 app.control.load(&app.database).await?;
                 obey(&app);
                 app.hub.rewrite(head);

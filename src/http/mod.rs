@@ -13,6 +13,7 @@ mod handover;
 mod health;
 mod incidents;
 pub mod limits;
+mod logs;
 mod metrics;
 mod page;
 pub mod problem;
@@ -47,7 +48,7 @@ use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
 use crate::postgres::Database;
-use crate::projections::dashboard::{Question, TimeZones};
+use crate::projections::dashboard::{Busiest, Busy, Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
 use crate::servers::Checker;
@@ -82,6 +83,8 @@ pub struct App {
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
     /// Everything in figures.
     pub dashboard: SingleFlight<Question, dashboard::Parts>,
+    /// How busy servers are.
+    pub utilization: SingleFlight<Busiest, Vec<Busy>>,
     /// Names that a question may use.
     pub time_zones: TimeZones,
     /// Whether there are streams, and for whom.
@@ -154,6 +157,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         servers::Servers,
         servers::Measures,
         servers::Filters,
+        logs::Logs,
         events::Events,
         stream::Streams,
         transport::Transports,

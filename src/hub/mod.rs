@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use encoding::Encoding;
-pub use filter::Filter;
+pub use filter::{Facts, Filter};
 pub use frame::{Bye, Reset};
 pub use level::Level;
 pub use open::{Open, OpenStreams};
