@@ -25,6 +25,7 @@ pub mod consumer;
 pub mod demo;
 pub mod domain;
 pub mod egress;
+mod forget;
 pub mod http;
 pub mod hub;
 pub mod import;

@@ -19,23 +19,22 @@ use crate::demo::{self, DemoOptions};
 use crate::domain::permission::SYSTEM_READ;
 use crate::domain::system;
 use crate::egress::Egress;
+use crate::forget::forget;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, Head, NewEvent, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
 use crate::notifications::{Sender, notify};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
-use crate::postgres::{APP_ROLE, Database, Direct, QueryError};
+use crate::postgres::{APP_ROLE, Database, Direct};
 use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
 use crate::registry;
-use crate::servers::{self, Checker};
+use crate::servers::Checker;
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
-/// How often replies past their time, and quiet callers, are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Of the end of the log, taken into memory at the start if it has room: about 10 MiB and 10 queries.
 const REMEMBERED_EVENTS: i64 = 10_000;
 /// Connections for work that no request waits for.
@@ -309,36 +308,6 @@ fn obey(app: &App) {
     if app.hub.mode().disabled != disabled {
         tracing::info!(disabled, "streams");
         app.hub.change_mode(|mode| mode.disabled = disabled);
-    }
-}
-
-/// Drops replies whose 24 hours are over, and callers who have been quiet.
-async fn forget(app: Arc<App>) {
-    let mut ticks = interval(FORGET_EVERY);
-    loop {
-        ticks.tick().await;
-        app.limits.forget();
-        if let Err(error) = read::forget_replies(&app.database).await {
-            tracing::warn!(%error, "old replies stay for now");
-        }
-        if let Err(error) = servers::forget_measures(&app.background).await {
-            tracing::warn!(%error, "old measurements stay for now");
-        }
-        if let Err(error) = expire(&app).await {
-            tracing::warn!(%error, "short-lived events keep their data for now");
-        }
-    }
-}
-
-/// Lets short-lived events that had their time lose their data: in the database, a part of the log after the
-/// other, then in this process's memory, whichever process went over the log.
-async fn expire(app: &App) -> Result<(), QueryError> {
-    loop {
-        let swept = read::expire(&app.background).await?;
-        app.hub.expire(&swept);
-        if !swept.iter().any(|swept| swept.more) {
-            return Ok(());
-        }
     }
 }
 

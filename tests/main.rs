@@ -25,6 +25,8 @@ mod pressure;
 mod private_postgres;
 mod process;
 mod rebuild;
+mod servers;
+mod short_lived;
 mod sign_in;
 mod single_flight;
 mod statistics;
