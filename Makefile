@@ -25,6 +25,7 @@ setup-tests:
 	@deploy/setup.sh pgbouncer
 	@deploy/setup.sh proxies
 	@deploy/setup.sh node
+	@deploy/setup.sh chromium
 
 # Writes the checked-in documents anew from the code, and the browser client's types from those and from the registry.
 openapi: setup
