@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits, reads a clock, draws a random number or imports another part of Signalbox.
 
+pub mod automation;
 pub mod incident;
 pub mod permission;
 pub mod system;

@@ -4,6 +4,14 @@
 pub const INCIDENTS_READ: &str = "incidents.read";
 /// Create and change incidents.
 pub const INCIDENTS_WRITE: &str = "incidents.write";
+/// See runbooks, their executions and what these print.
+pub const AUTOMATIONS_READ: &str = "automations.read";
+/// Create and change runbooks.
+pub const AUTOMATIONS_WRITE: &str = "automations.write";
+/// Start, cancel and resume executions.
+pub const AUTOMATIONS_RUN: &str = "automations.run";
+/// Let executions go on that wait for a person, or not.
+pub const AUTOMATIONS_APPROVE: &str = "automations.approve";
 /// See users, their roles and their sign-ins.
 pub const USERS_READ: &str = "users.read";
 /// Create and change users.
@@ -14,4 +22,15 @@ pub const SYSTEM_READ: &str = "system.read";
 pub const SYSTEM_CONTROL: &str = "system.control";
 
 /// Every permission there is.
-pub const ALL: [&str; 6] = [INCIDENTS_READ, INCIDENTS_WRITE, USERS_READ, USERS_WRITE, SYSTEM_READ, SYSTEM_CONTROL];
+pub const ALL: [&str; 10] = [
+    INCIDENTS_READ,
+    INCIDENTS_WRITE,
+    AUTOMATIONS_READ,
+    AUTOMATIONS_WRITE,
+    AUTOMATIONS_RUN,
+    AUTOMATIONS_APPROVE,
+    USERS_READ,
+    USERS_WRITE,
+    SYSTEM_READ,
+    SYSTEM_CONTROL,
+];

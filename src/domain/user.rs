@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::permission::{self, INCIDENTS_READ, INCIDENTS_WRITE, SYSTEM_READ, USERS_READ};
+use super::permission::{
+    self, AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN, INCIDENTS_READ, INCIDENTS_WRITE, SYSTEM_READ,
+    USERS_READ,
+};
 
 /// A name for a set of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -41,9 +44,16 @@ impl Role {
     pub fn permissions(self) -> &'static [&'static str] {
         match self {
             Role::Admin => &permission::ALL,
-            Role::Operator => &[INCIDENTS_READ, INCIDENTS_WRITE, SYSTEM_READ],
-            Role::Viewer => &[INCIDENTS_READ],
-            Role::Auditor => &[INCIDENTS_READ, USERS_READ, SYSTEM_READ],
+            Role::Operator => &[
+                INCIDENTS_READ,
+                INCIDENTS_WRITE,
+                AUTOMATIONS_READ,
+                AUTOMATIONS_RUN,
+                AUTOMATIONS_APPROVE,
+                SYSTEM_READ,
+            ],
+            Role::Viewer => &[INCIDENTS_READ, AUTOMATIONS_READ],
+            Role::Auditor => &[INCIDENTS_READ, AUTOMATIONS_READ, USERS_READ, SYSTEM_READ],
         }
     }
 }

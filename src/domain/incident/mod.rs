@@ -34,7 +34,7 @@ mod merge;
 mod refusal;
 mod state;
 mod status;
-mod timestamp;
+pub(in crate::domain) mod timestamp;
 mod words;
 
 #[cfg(test)]
