@@ -2,4 +2,8 @@
 -- Returns kind: text, id: uuid, state: text, byte for byte as stored
 select 'incident' as kind, id, state::text as state from incidents
 union all
-select 'user', id, state::text from users;
+select 'user', id, state::text from users
+union all
+select 'runbook', id, state::text from runbooks
+union all
+select 'execution', id, state::text from executions;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::domain::automation::{execution, runbook};
 use crate::domain::{incident, user};
 use crate::incidents;
 use crate::log::{Event, read};
@@ -14,6 +15,8 @@ use crate::postgres::Database;
 pub struct Rebuilt {
     incidents: HashMap<Uuid, incident::Incident>,
     users: HashMap<Uuid, user::User>,
+    runbooks: HashMap<Uuid, runbook::Runbook>,
+    executions: HashMap<Uuid, execution::Execution>,
     /// Last event taken.
     pub seq: i64,
 }
@@ -52,6 +55,18 @@ impl Rebuilt {
                 let after = user::evolve(self.users.remove(&id), id, &change);
                 self.users.extend(after.map(|user| (id, user)));
             }
+            "runbook" => {
+                let change = runbook::Event::parse(&event.kind, event.data.get())?;
+                let before = self.runbooks.remove(&id);
+                let after = runbook::evolve(before, id, &change, &event.actor.id, event.occurred_at);
+                self.runbooks.extend(after.map(|runbook| (id, runbook)));
+            }
+            "execution" => {
+                let change = execution::Event::parse(&event.kind, event.data.get())?;
+                let before = self.executions.remove(&id);
+                let after = execution::evolve(before, id, &change, &event.actor.id, event.occurred_at);
+                self.executions.extend(after.map(|execution| (id, execution)));
+            }
             _ => {}
         }
         Ok(())
@@ -59,7 +74,7 @@ impl Rebuilt {
 
     /// How many states there are.
     pub fn len(&self) -> usize {
-        self.incidents.len() + self.users.len()
+        self.incidents.len() + self.users.len() + self.runbooks.len() + self.executions.len()
     }
 
     /// Whether there are none.
@@ -71,14 +86,17 @@ impl Rebuilt {
     pub fn states(&self) -> anyhow::Result<Vec<(&'static str, Uuid, String)>> {
         let incidents = self.incidents.iter().map(|(id, incident)| Ok(("incident", *id, incidents::json(incident))));
         let users = self.users.iter().map(|(id, user)| Ok(("user", *id, serde_json::to_string(user)?)));
-        incidents.chain(users).collect()
+        let runbooks = self.runbooks.iter().map(|(id, runbook)| Ok(("runbook", *id, serde_json::to_string(runbook)?)));
+        let executions =
+            self.executions.iter().map(|(id, execution)| Ok(("execution", *id, serde_json::to_string(execution)?)));
+        incidents.chain(users).chain(runbooks).chain(executions).collect()
     }
 }
 
 /// A state that is stored differently from what the log makes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `incident` or `user`.
+    /// `incident`, `user`, `runbook` or `execution`.
     pub kind: &'static str,
     /// Whose state.
     pub id: Uuid,
@@ -107,7 +125,12 @@ pub async fn compare(database: &Database) -> anyhow::Result<(Rebuilt, Vec<Differ
         }
     }
     for ((kind, id), text) in stored {
-        let kind = if kind == "user" { "user" } else { "incident" };
+        let kind = match kind.as_str() {
+            "user" => "user",
+            "runbook" => "runbook",
+            "execution" => "execution",
+            _ => "incident",
+        };
         differences.push(Difference { kind, id, stored: Some(text), rebuilt: None });
     }
     Ok((rebuilt, differences))
