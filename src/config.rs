@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use ipnet::IpNet;
 
 /// Where the database is.
 #[derive(Debug, Clone, Args)]
@@ -79,6 +80,10 @@ pub struct ServeConfig {
     /// Mark cookies `Secure`: switch on wherever browsers come by HTTPS.
     #[arg(long, env = "SIGNALBOX_SECURE_COOKIES", default_value_t = false)]
     pub secure_cookies: bool,
+    /// Ranges beside the public Internet that users may let this server connect to, such as `10.0.0.0/8,fd00::/8`
+    /// [default: none]. The metadata addresses of clouds stay closed.
+    #[arg(long, env = "SIGNALBOX_EGRESS_ALLOW", value_delimiter = ',')]
+    pub egress_allow: Vec<IpNet>,
     /// Run `signalbox demo` inside the server: synthetic operations traffic.
     #[arg(long, env = "SIGNALBOX_DEMO", default_value_t = false)]
     pub demo: bool,

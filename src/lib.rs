@@ -21,6 +21,7 @@ pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod egress;
 pub mod http;
 pub mod hub;
 pub mod import;

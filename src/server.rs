@@ -18,6 +18,7 @@ use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
 use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
 use crate::domain::{incident, system, user};
+use crate::egress::Egress;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
@@ -168,6 +169,7 @@ impl Server {
             tokens: Tokens::new(&secret, config.access_token_s),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute)?,
+            egress: Egress::new(&config.egress_allow),
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,

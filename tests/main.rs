@@ -11,6 +11,7 @@ mod control;
 mod demo;
 mod documents;
 mod doors;
+mod egress;
 mod faults;
 mod import;
 mod incidents;

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each part may name of ours, beside itself.
-const MAY_IMPORT: [(&str, &[&str]); 6] = [
+const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("domain", &[]),
+    ("egress", &[]),
     ("postgres", &[]),
     ("log", &["postgres"]),
     ("projections", &["domain", "log", "postgres", "incidents"]),

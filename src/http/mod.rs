@@ -39,6 +39,7 @@ pub use sign_in::{Passwords, first_admin};
 
 use crate::config::ServeConfig;
 use crate::domain::user::User;
+use crate::egress::Egress;
 use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
@@ -58,6 +59,8 @@ pub struct App {
     pub database: Database,
     /// For writing.
     pub appender: Appender,
+    /// Where users may let it connect to.
+    pub egress: Egress,
     /// For following.
     pub hub: Arc<Hub>,
     /// How many streams each user may follow by.
