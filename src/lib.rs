@@ -19,6 +19,7 @@
 
 pub mod compare;
 pub mod config;
+pub mod consumer;
 pub mod demo;
 pub mod domain;
 pub mod egress;

@@ -34,6 +34,8 @@ const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Of the end of the log, taken into memory at the start if it has room: about 10 MiB and 10 queries.
 const REMEMBERED_EVENTS: i64 = 10_000;
+/// Connections for work that no request waits for.
+const BACKGROUND_POOL: usize = 3;
 /// For the last event of an orderly stop.
 const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 
@@ -165,6 +167,7 @@ impl Server {
         hub.change_mode(|mode| mode.disabled = control.word().disabled());
         let started_at = OffsetDateTime::now_utc();
         metrics.know_types(registry.all().map(|kind| kind.name));
+        let background = Database::new(&backend.pooled, BACKGROUND_POOL)?;
         let app = Arc::new(App {
             tokens: Tokens::new(&secret, config.access_token_s),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
@@ -173,6 +176,7 @@ impl Server {
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,
+            background,
             appender,
             hub,
             places,

@@ -7,6 +7,7 @@ mod append;
 mod bad_input;
 mod compare;
 mod compress;
+mod consumer;
 mod control;
 mod demo;
 mod documents;

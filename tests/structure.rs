@@ -12,6 +12,7 @@ const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("projections", &["domain", "log", "postgres", "incidents"]),
     ("metrics", &[]),
     ("hub", &["log", "metrics", "postgres", "projections"]),
+    ("consumer", &["hub", "log", "postgres"]),
 ];
 
 #[test]

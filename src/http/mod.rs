@@ -57,6 +57,8 @@ pub struct App {
     pub config: ServeConfig,
     /// For reading.
     pub database: Database,
+    /// For what this process does by itself: requests that wait must not hold it up.
+    pub background: Database,
     /// For writing.
     pub appender: Appender,
     /// Where users may let it connect to.

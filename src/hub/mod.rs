@@ -227,6 +227,11 @@ impl Hub {
         let _ = self.head.subscribe().wait_for(|head| head.seq >= seq).await;
     }
 
+    /// Events behind `position` that are still in memory, at most `most`; `None`: the log has them.
+    pub fn newest(&self, position: i64, most: usize) -> Option<Vec<Arc<Event>>> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).behind(position, most)
+    }
+
     /// The streams that are open.
     pub fn open(&self) -> &OpenStreams {
         &self.open

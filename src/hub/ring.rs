@@ -1,9 +1,11 @@
 //! The newest events in memory, bounded in bytes, shared by all readers.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Filter;
 use super::round::{Entry, Gathering, Round};
+use crate::log::Event;
 
 /// Consecutive events up to the head.
 pub(super) struct Ring {
@@ -52,6 +54,12 @@ impl Ring {
     pub fn round(&self, cursor: i64, filter: &Filter) -> Option<Round> {
         let start = self.entries.len().checked_sub(usize::try_from(self.head - cursor).ok()?)?;
         Some(Gathering::new(cursor).add(self.entries.range(start..), filter).finish())
+    }
+
+    /// The events themselves; `None` when `position` has fallen off the ring or is ahead of it.
+    pub fn behind(&self, position: i64, most: usize) -> Option<Vec<Arc<Event>>> {
+        let start = self.entries.len().checked_sub(usize::try_from(self.head - position).ok()?)?;
+        Some(self.entries.range(start..).take(most).map(|entry| entry.event.clone()).collect())
     }
 
     /// The critical events behind `cursor`, without ids, as far as the ring still has them.

@@ -13,16 +13,20 @@ mod migrations {
 const MIGRATION_LOCK: i64 = 0x7369_676e_616c_6278;
 
 /// Replaced whole at every migrate, in this order; each file names what it takes and returns.
-const FUNCTIONS: [&str; 13] = [
+const FUNCTIONS: [&str; 17] = [
     include_str!("../../sql/functions/state_incident.sql"),
     include_str!("../../sql/functions/state_user.sql"),
     include_str!("../../sql/functions/state_credential.sql"),
     include_str!("../../sql/functions/state_session.sql"),
+    include_str!("../../sql/functions/state_consumer.sql"),
     include_str!("../../sql/functions/state_runbook.sql"),
     include_str!("../../sql/functions/state_execution.sql"),
     include_str!("../../sql/functions/state_execution_secret.sql"),
     include_str!("../../sql/functions/state_execution_line.sql"),
     include_str!("../../sql/functions/append.sql"),
+    include_str!("../../sql/functions/consumer_take.sql"),
+    include_str!("../../sql/functions/consumer_renew.sql"),
+    include_str!("../../sql/functions/consumer_advance.sql"),
     include_str!("../../sql/functions/places_register.sql"),
     include_str!("../../sql/functions/places_take.sql"),
     include_str!("../../sql/functions/execution_claim.sql"),
