@@ -1,5 +1,5 @@
--- Runbooks and their executions as they stand now, derived from the log in the transaction of each append;
--- what executions print; and, beside what the log tells, who runs which and the secrets it needs.
+-- Runbooks and their executions as they stand now, derived from the log in the transaction of each append; and,
+-- beside what the log tells, who runs which and the secrets it needs. What they print are log lines (V8).
 
 create table runbooks (
   id             uuid        primary key,
@@ -55,16 +55,4 @@ create table execution_secrets (
   name         text not null,
   value        text not null,
   primary key (execution_id, name)
-);
-
--- What executions print, secrets masked. Numbered by execution from 1, without gaps.
-create table execution_lines (
-  execution_id uuid        not null,
-  line         bigint      not null,
-  step         int         not null,
-  attempt      int         not null,
-  source       text        not null, -- stdout, stderr or system
-  printed_at   timestamptz not null,
-  text         text        not null,
-  primary key (execution_id, line)
 );

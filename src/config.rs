@@ -74,6 +74,9 @@ pub struct ServeConfig {
     /// Sign-in attempts per user name and minute.
     #[arg(long, env = "SIGNALBOX_SIGN_INS_PER_MINUTE", default_value_t = 20)]
     pub sign_ins_per_minute: u32,
+    /// Days for which log lines are kept beside the present one; 0 keeps all.
+    #[arg(long, env = "SIGNALBOX_LOG_RETENTION_DAYS", default_value_t = 30)]
+    pub log_retention_days: u32,
     /// Let streams authenticate by `?access_token=`, for clients that can do nothing else.
     #[arg(long, env = "SIGNALBOX_QUERY_TOKEN", default_value_t = false)]
     pub query_token: bool,

@@ -28,6 +28,7 @@ pub mod hub;
 pub mod import;
 pub mod incidents;
 pub mod log;
+pub mod logs;
 pub mod metrics;
 pub mod postgres;
 pub mod projections;

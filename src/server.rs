@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
-use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
-use crate::domain::{incident, system, user};
+use crate::domain::permission::{AUTOMATIONS_READ, INCIDENTS_READ, LOGS_READ, SYSTEM_READ, USERS_READ};
+use crate::domain::{automation, incident, logs, system, user};
 use crate::egress::Egress;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
@@ -128,6 +128,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     tail: Tail,
+    direct: Direct,
 }
 
 impl Server {
@@ -191,7 +192,7 @@ impl Server {
             started_at,
             stop,
         });
-        Ok(Server { address, admin_password, app, listener, tail })
+        Ok(Server { address, admin_password, app, listener, tail, direct: backend.direct.clone() })
     }
 
     /// For whatever runs beside the server in the same process.
@@ -204,7 +205,7 @@ impl Server {
     /// # Errors
     /// The log has a hole: nothing may be served on.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Server { app, listener, tail, .. } = self;
+        let Server { app, listener, tail, direct, .. } = self;
         let process = app.process;
         let site = http::site(app.clone());
         let following = tokio::spawn({
@@ -218,6 +219,8 @@ impl Server {
         });
         let forgetting = tokio::spawn(forget(app.clone()));
         let protecting = tokio::spawn(protect(app.clone()));
+        let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
+        let keeping_logs = tokio::spawn(crate::logs::keep_on(database, direct, appender, days));
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, "system.started", json!(started)).await;
         if app.config.demo {
@@ -231,6 +234,7 @@ impl Server {
         }
         forgetting.abort();
         protecting.abort();
+        keeping_logs.abort();
         following.await?
     }
 }
@@ -351,5 +355,6 @@ pub fn registry() -> Registry {
     let incidents = incidents.map(stored(&[INCIDENTS_READ]));
     let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
     let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
-    Registry::new(incidents.chain(users).chain(system))
+    let logs = logs::event_types().into_iter().map(stored(&[LOGS_READ]));
+    Registry::new(incidents.chain(users).chain(system).chain(logs))
 }

@@ -17,6 +17,7 @@ mod faults;
 mod import;
 mod incidents;
 mod limits;
+mod logs;
 mod metrics;
 mod pressure;
 mod private_postgres;

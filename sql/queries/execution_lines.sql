@@ -1,15 +1,17 @@
 -- execution_lines: lines that an execution printed behind or before one, and the position that is true as of.
--- Takes   execution: uuid; after: bigint or null; before: bigint or null (the nearest to it); most: bigint
--- Returns epoch: uuid, seq: bigint, and per line, in order: line, step, attempt, source, printed_at, text;
+-- Takes   execution: uuid; after: seq bigint and line int, or null; before: the same, or null (then the nearest to
+--         it); most: bigint
+-- Returns epoch: uuid, seq: bigint, and per line, in order: at_seq, line, level, at, message, fields;
 --         at least one row, without a line when there is none
-select h.epoch, h.seq, l.line, l.step, l.attempt, l.source, l.printed_at, l.text
+select h.epoch, h.seq, l.seq as at_seq, l.line, l.level, l.at, l.message, l.fields
   from log_head h
   left join lateral (
-    (select * from execution_lines where $3::bigint is null and execution_id = $1 and line > coalesce($2::bigint, 0)
-      order by line limit $4)
+    (select * from log_lines where $4::bigint is null and execution = $1
+        and ($2::bigint is null or (seq, line) > ($2, $3::int))
+      order by at, seq, line limit $6)
     union all
-    (select * from execution_lines where $3::bigint is not null and execution_id = $1 and line < $3
-        and line > coalesce($2::bigint, 0)
-      order by line desc limit $4)
+    (select * from log_lines where $4::bigint is not null and execution = $1 and (seq, line) < ($4, $5::int)
+        and ($2::bigint is null or (seq, line) > ($2, $3::int))
+      order by at desc, seq desc, line desc limit $6)
   ) l on true
- order by l.line;
+ order by l.at, l.seq, l.line;

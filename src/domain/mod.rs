@@ -4,6 +4,7 @@
 
 pub mod automation;
 pub mod incident;
+pub mod logs;
 pub mod permission;
 pub mod system;
 pub mod user;

@@ -21,8 +21,13 @@ pub const SYSTEM_READ: &str = "system.read";
 /// Switch things off and on.
 pub const SYSTEM_CONTROL: &str = "system.control";
 
+/// Search log lines and follow them.
+pub const LOGS_READ: &str = "logs.read";
+/// Send log lines.
+pub const LOGS_WRITE: &str = "logs.write";
+
 /// Every permission there is.
-pub const ALL: [&str; 10] = [
+pub const ALL: [&str; 12] = [
     INCIDENTS_READ,
     INCIDENTS_WRITE,
     AUTOMATIONS_READ,
@@ -33,4 +38,6 @@ pub const ALL: [&str; 10] = [
     USERS_WRITE,
     SYSTEM_READ,
     SYSTEM_CONTROL,
+    LOGS_READ,
+    LOGS_WRITE,
 ];

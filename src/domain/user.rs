@@ -8,8 +8,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::permission::{
-    self, AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN, INCIDENTS_READ, INCIDENTS_WRITE, SYSTEM_READ,
-    USERS_READ,
+    self, AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ,
+    LOGS_WRITE, SYSTEM_READ, USERS_READ,
 };
 
 /// A name for a set of permissions.
@@ -50,10 +50,12 @@ impl Role {
                 AUTOMATIONS_READ,
                 AUTOMATIONS_RUN,
                 AUTOMATIONS_APPROVE,
+                LOGS_READ,
+                LOGS_WRITE,
                 SYSTEM_READ,
             ],
-            Role::Viewer => &[INCIDENTS_READ, AUTOMATIONS_READ],
-            Role::Auditor => &[INCIDENTS_READ, AUTOMATIONS_READ, USERS_READ, SYSTEM_READ],
+            Role::Viewer => &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ],
+            Role::Auditor => &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ, USERS_READ, SYSTEM_READ],
         }
     }
 }

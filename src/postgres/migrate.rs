@@ -13,7 +13,7 @@ mod migrations {
 const MIGRATION_LOCK: i64 = 0x7369_676e_616c_6278;
 
 /// Replaced whole at every migrate, in this order; each file names what it takes and returns.
-const FUNCTIONS: [&str; 17] = [
+const FUNCTIONS: &[&str] = &[
     include_str!("../../sql/functions/state_incident.sql"),
     include_str!("../../sql/functions/state_user.sql"),
     include_str!("../../sql/functions/state_credential.sql"),
@@ -22,11 +22,15 @@ const FUNCTIONS: [&str; 17] = [
     include_str!("../../sql/functions/state_runbook.sql"),
     include_str!("../../sql/functions/state_execution.sql"),
     include_str!("../../sql/functions/state_execution_secret.sql"),
-    include_str!("../../sql/functions/state_execution_line.sql"),
+    include_str!("../../sql/functions/state_execution_fence.sql"),
+    include_str!("../../sql/functions/state_log_lines.sql"),
     include_str!("../../sql/functions/append.sql"),
     include_str!("../../sql/functions/consumer_take.sql"),
     include_str!("../../sql/functions/consumer_renew.sql"),
     include_str!("../../sql/functions/consumer_advance.sql"),
+    include_str!("../../sql/functions/log_partition_add.sql"),
+    include_str!("../../sql/functions/log_partitions.sql"),
+    include_str!("../../sql/functions/log_words_index.sql"),
     include_str!("../../sql/functions/places_register.sql"),
     include_str!("../../sql/functions/places_take.sql"),
     include_str!("../../sql/functions/execution_claim.sql"),
@@ -55,6 +59,7 @@ async fn locked(client: &mut Client) -> anyhow::Result<()> {
     client.batch_execute(include_str!("../../sql/roles.sql")).await.with_context(|| {
         format!("the roles signalbox_owner and {APP_ROLE} are missing and this user may not create them")
     })?;
+    client.batch_execute(include_str!("../../sql/extensions.sql")).await?;
     client.batch_execute("set role signalbox_owner").await.context("this user may not act as signalbox_owner")?;
     let report = migrations::migrations::runner().run_async(client).await.map_err(|error| explain(&error))?;
     for migration in report.applied_migrations() {
@@ -63,6 +68,7 @@ async fn locked(client: &mut Client) -> anyhow::Result<()> {
     for sql in FUNCTIONS {
         client.batch_execute(sql).await?;
     }
+    client.execute(include_str!("../../sql/queries/log_partitions.sql"), &[&0_i32]).await?; // made ahead; none dropped
     client.execute(include_str!("../../sql/queries/secret_add.sql"), &[&"access-token", &random_key()?]).await?;
     Ok(())
 }
