@@ -7,4 +7,5 @@ pub mod incident;
 pub mod logs;
 pub mod permission;
 pub mod system;
+mod timestamp;
 pub mod user;

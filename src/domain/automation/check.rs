@@ -145,9 +145,7 @@ impl Found {
                     self.add(at("timeout_s"), "is shorter than the wait");
                 }
             }
-            Action::ServerTest(test) => self.line(at("server_test/server"), &test.server),
             Action::Notification(notification) => {
-                self.line(at("notification/channel"), &notification.channel);
                 self.line(at("notification/subject"), &notification.subject);
                 self.text(at("notification/text"), &notification.text);
             }

@@ -97,7 +97,6 @@ pub struct Retry {
 pub enum Action {
     Http(Http),
     Wait(Wait),
-    ServerTest(ServerTest),
     Notification(Notification),
     Incident(IncidentUpdate),
     Approval(Approval),
@@ -141,20 +140,10 @@ pub struct Wait {
     pub seconds: u32,
 }
 
-/// Tests a server of the inventory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerTest {
-    /// Its id or name.
-    pub server: String,
-}
-
-/// Tells somebody.
+/// Says something, as the event `automation.notified`: whoever has a rule for it is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notification {
-    /// The channel's id or name.
-    pub channel: String,
     /// One line.
     pub subject: String,
     /// Any number of lines.
@@ -203,8 +192,8 @@ impl Step {
             || match &self.action {
                 Action::Http(http) => !matches!(http.method, Method::Post | Method::Patch),
                 Action::Command(_) => false,
-                Action::Wait(_) | Action::ServerTest(_) | Action::Approval(_) => true,
-                // Recorded in the same transaction as the end of the step, or under a key of the attempt.
+                Action::Wait(_) | Action::Approval(_) => true,
+                // Recorded in the same transaction as the end of the step: both, or neither.
                 Action::Incident(_) | Action::Notification(_) => true,
             }
     }
@@ -224,8 +213,7 @@ impl Action {
                 [http.url.as_str()].into_iter().chain(headers).chain(http.body.as_deref()).collect()
             }
             Action::Wait(_) => Vec::new(),
-            Action::ServerTest(test) => vec![&test.server],
-            Action::Notification(notification) => vec![&notification.channel, &notification.subject, &notification.text],
+            Action::Notification(notification) => vec![&notification.subject, &notification.text],
             Action::Incident(update) => {
                 let said = [&update.comment, &update.status, &update.assignee];
                 [update.incident.as_str()].into_iter().chain(said.into_iter().flatten().map(String::as_str)).collect()

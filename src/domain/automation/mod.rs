@@ -30,12 +30,10 @@ pub mod schedule;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
-pub use check::{
-    INPUTS, NAME_CHARS, NOTE_CHARS, STEPS, SECRET_CHARS_LEAST, Violation, check, is_note, is_word,
-};
+pub use check::{NOTE_CHARS, Violation, check, is_note};
 pub use definition::{
     Action, Approval, Command, Definition, EventTrigger, Http, IncidentUpdate, Input, InputKind, Method, Notification,
-    Retry, Schedule, ServerTest, Step, Wait,
+    Retry, Schedule, Step, Wait,
 };
 pub use inputs::{Inputs, bind};
 pub use mask::{Mask, MASKED};

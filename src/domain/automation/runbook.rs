@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::check::{Violation, check};
 use super::definition::Definition;
-use crate::domain::incident::timestamp;
+use crate::domain::timestamp;
 
 /// A runbook as it is now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

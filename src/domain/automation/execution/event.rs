@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::state::Outcome;
 use crate::domain::automation::definition::Definition;
 use crate::domain::automation::schema;
-use crate::domain::incident::timestamp;
+use crate::domain::timestamp;
 
 /// One table makes the enum, its names, its parser and the registry: a type is added in one line.
 macro_rules! events {
@@ -83,6 +83,8 @@ events! {
     Rejected = "automation.rejected",
     /// Somebody wants it to end; its runner ends what runs, and then says that it is cancelled.
     CancelRequested = "automation.cancel.requested",
+    /// A step says something to whoever has a rule for it.
+    Notified = "automation.notified",
     /// Every step is done.
     Completed = "automation.completed",
     /// It ended in failure.
@@ -240,6 +242,20 @@ pub struct Rejected {
 pub struct CancelRequested {
     /// In the words of whoever did it.
     pub reason: String,
+}
+
+/// What is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Notified {
+    /// From 0.
+    pub step: usize,
+    /// The runbook's name.
+    pub runbook: String,
+    /// One line.
+    pub subject: String,
+    /// Any number of lines.
+    pub text: String,
 }
 
 /// All went well, or was passed over.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::event::{Event, Queued, StepFinished, StepStarted};
 use super::state::{Execution, Outcome, Status, StepRun, StepStatus};
-use crate::domain::incident::timestamp;
+use crate::domain::timestamp;
 
 /// The execution after an event. `None` when the first event of a stream is not `automation.queued`.
 pub fn evolve(
@@ -52,7 +52,7 @@ pub fn evolve(
             }
         }
         Event::Approved(_) => execution.status = Status::Queued,
-        Event::Rejected(_) => {}
+        Event::Rejected(_) | Event::Notified(_) => {}
         Event::CancelRequested(asked) => execution.cancel_reason = Some(asked.reason.clone()),
         Event::Completed(_) => execution.end(Status::Succeeded, None, at),
         Event::Failed(failed) => execution.end(Status::Failed, Some(&failed.reason), at),

@@ -18,7 +18,7 @@ mod state;
 
 pub use command::{Command, Ended, Lease, Queue, Refusal};
 pub use decide::{Action, allowed_actions, decide};
-pub use event::{Event, Trigger, event_types};
+pub use event::{Event, Notified, Trigger, event_types};
 pub use evolve::evolve;
 pub use next::{Next, next};
 pub use state::{Execution, Outcome, Status, StepRun, StepStatus};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::event::Trigger;
 use crate::domain::automation::definition::{Definition, Step};
-use crate::domain::incident::timestamp;
+use crate::domain::timestamp;
 
 /// How far along an execution is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
