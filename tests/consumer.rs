@@ -131,7 +131,7 @@ async fn a_holder_that_was_taken_over_from_stores_nothing() {
     let refused = stale.advance(events.last().unwrap().seq, vec!["{\"seq\":0}".into()]).await;
     assert!(matches!(refused, Err(Ended::Lost)), "{refused:?}");
     let mut command = happening();
-    command.states = vec![stale.guard()];
+    command.states = vec![stale.guard().state()];
     let refused = world.appender.append(command).await.map_err(Ended::from);
     assert!(matches!(refused, Err(Ended::Lost)), "{refused:?}");
 

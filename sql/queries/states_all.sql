@@ -6,4 +6,8 @@ select 'user', id, state::text from users
 union all
 select 'runbook', id, state::text from runbooks
 union all
-select 'execution', id, state::text from executions;
+select 'execution', id, state::text from executions
+union all
+select 'notification-channel', id, state::text from notification_channels
+union all
+select 'notification-rule', id, state::text from notification_rules;

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use lease::{Ended, Lease};
+pub use lease::{Ended, Guard, Lease};
 
 use crate::hub::Hub;
 use crate::postgres::{Database, QueryError};

@@ -3,8 +3,10 @@
 //! Nothing here waits, reads a clock, draws a random number or imports another part of Signalbox.
 
 pub mod automation;
+pub mod condition;
 pub mod incident;
 pub mod logs;
+pub mod notification;
 pub mod permission;
 pub mod system;
 mod timestamp;

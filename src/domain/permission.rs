@@ -12,6 +12,10 @@ pub const AUTOMATIONS_WRITE: &str = "automations.write";
 pub const AUTOMATIONS_RUN: &str = "automations.run";
 /// Let executions go on that wait for a person, or not.
 pub const AUTOMATIONS_APPROVE: &str = "automations.approve";
+/// See channels, rules and what became of deliveries.
+pub const NOTIFICATIONS_READ: &str = "notifications.read";
+/// Create and change channels and rules.
+pub const NOTIFICATIONS_WRITE: &str = "notifications.write";
 /// See users, their roles and their sign-ins.
 pub const USERS_READ: &str = "users.read";
 /// Create and change users.
@@ -27,13 +31,15 @@ pub const LOGS_READ: &str = "logs.read";
 pub const LOGS_WRITE: &str = "logs.write";
 
 /// Every permission there is.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 14] = [
     INCIDENTS_READ,
     INCIDENTS_WRITE,
     AUTOMATIONS_READ,
     AUTOMATIONS_WRITE,
     AUTOMATIONS_RUN,
     AUTOMATIONS_APPROVE,
+    NOTIFICATIONS_READ,
+    NOTIFICATIONS_WRITE,
     USERS_READ,
     USERS_WRITE,
     SYSTEM_READ,

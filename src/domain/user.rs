@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::permission::{
     self, AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ,
-    LOGS_WRITE, SYSTEM_READ, USERS_READ,
+    LOGS_WRITE, NOTIFICATIONS_READ, SYSTEM_READ, USERS_READ,
 };
 
 /// A name for a set of permissions.
@@ -52,10 +52,13 @@ impl Role {
                 AUTOMATIONS_APPROVE,
                 LOGS_READ,
                 LOGS_WRITE,
+                NOTIFICATIONS_READ,
                 SYSTEM_READ,
             ],
             Role::Viewer => &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ],
-            Role::Auditor => &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ, USERS_READ, SYSTEM_READ],
+            Role::Auditor => {
+                &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ, NOTIFICATIONS_READ, USERS_READ, SYSTEM_READ]
+            }
         }
     }
 }

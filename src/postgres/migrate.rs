@@ -34,6 +34,14 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../sql/functions/places_register.sql"),
     include_str!("../../sql/functions/places_take.sql"),
     include_str!("../../sql/functions/execution_claim.sql"),
+    include_str!("../../sql/functions/state_notification_channel.sql"),
+    include_str!("../../sql/functions/state_notification_rule.sql"),
+    include_str!("../../sql/functions/state_notification_secret.sql"),
+    include_str!("../../sql/functions/state_notification_replay.sql"),
+    include_str!("../../sql/functions/state_notification_attempt.sql"),
+    include_str!("../../sql/functions/consumed_notifications.sql"),
+    include_str!("../../sql/functions/notification_replay.sql"),
+    include_str!("../../sql/functions/notification_forget.sql"),
     include_str!("../../sql/grants.sql"),
 ];
 
