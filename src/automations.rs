@@ -11,14 +11,17 @@ use uuid::Uuid;
 use crate::domain::automation::execution::{self, Execution};
 use crate::domain::automation::runbook::{self, Runbook};
 use crate::domain::permission::AUTOMATIONS_READ;
-use crate::log::{Cause, Head, NewEvent, State, Write, sha256, stamp};
+use crate::log::{Cause, Event, Head, NewEvent, State, Write, sha256, stamp};
 use crate::postgres::{Database, QueryError};
 
 /// Executions of one runbook that may wait or run; what comes on top is refused, or skipped by a trigger.
 pub const WAITING_MOST: i64 = 100;
-/// Executions that may follow from one first command, each started by an event of the one before. A rule that
-/// starts itself is stopped here.
+/// Executions in a row, each started by an event of the one before. Rules that start each other are stopped here.
 pub const CHAIN_MOST: i32 = 8;
+/// Executions that follow from one first command in all. Rules that start several each are stopped here.
+pub const FOLLOWING_MOST: i64 = 64;
+/// Of events of executions, before the id of theirs.
+pub const ACTOR: &str = "automation:";
 
 /// The name of a runbook's stream.
 pub fn runbook_stream(id: Uuid) -> String {
@@ -138,12 +141,20 @@ pub async fn waiting(database: &Database, runbook: Uuid) -> Result<i64, QueryErr
     Ok(database.query_one(include_str!("../sql/queries/executions_waiting.sql"), &[&runbook]).await?.get(0))
 }
 
-/// How deep in a chain an execution with this correlation id would be.
+/// How deep in a chain an execution would be that this event starts, and how many there are in the chain.
+///
+/// What a person does begins a chain; the rest is found by who did it, or else by the correlation id.
 ///
 /// # Errors
 /// The database did not answer.
-pub async fn depth(database: &Database, correlation_id: Uuid) -> Result<i32, QueryError> {
-    Ok(database.query_one(include_str!("../sql/queries/executions_depth.sql"), &[&correlation_id]).await?.get(0))
+pub async fn chain(database: &Database, event: &Event) -> Result<(i32, i64), QueryError> {
+    if event.actor.id.starts_with("user:") {
+        return Ok((0, 0));
+    }
+    let parent: Option<Uuid> = event.actor.id.strip_prefix(ACTOR).and_then(|id| id.parse().ok());
+    let sql = include_str!("../sql/queries/executions_chain.sql");
+    let row = database.query_one(sql, &[&event.correlation_id, &event.seq, &parent]).await?;
+    Ok((row.try_get("depth")?, row.try_get("following")?))
 }
 
 /// The secrets of an execution that has not ended.

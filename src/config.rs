@@ -87,6 +87,12 @@ pub struct ServeConfig {
     /// [default: none]. The metadata addresses of clouds stay closed.
     #[arg(long, env = "SIGNALBOX_EGRESS_ALLOW", value_delimiter = ',')]
     pub egress_allow: Vec<IpNet>,
+    /// Executions of runbooks that this process works on at once; 0 leaves them to others.
+    #[arg(long, env = "SIGNALBOX_EXECUTIONS", default_value_t = 8)]
+    pub executions: usize,
+    /// JSON file with the programs that runbooks may run on this machine [default: none].
+    #[arg(long, env = "SIGNALBOX_COMMANDS")]
+    pub commands: Option<PathBuf>,
     /// Run `signalbox demo` inside the server: synthetic operations traffic.
     #[arg(long, env = "SIGNALBOX_DEMO", default_value_t = false)]
     pub demo: bool,

@@ -17,6 +17,7 @@
 //! - A notification is a hint, the table is the truth.
 //! - There is no service layer, no repository, no message bus: a handler calls a function.
 
+pub mod automations;
 pub mod compare;
 pub mod config;
 pub mod consumer;
@@ -33,4 +34,5 @@ pub mod metrics;
 pub mod postgres;
 pub mod projections;
 pub mod protect;
+pub mod runner;
 pub mod server;

@@ -27,6 +27,7 @@ use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
+use crate::runner::{self, Allowed, Wake};
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
@@ -169,7 +170,10 @@ impl Server {
         let started_at = OffsetDateTime::now_utc();
         metrics.know_types(registry.all().map(|kind| kind.name));
         let background = Database::new(&backend.pooled, BACKGROUND_POOL)?;
+        let allowed = Allowed::read(config.commands.as_deref())?;
         let app = Arc::new(App {
+            allowed,
+            wake: Arc::new(Wake::default()),
             tokens: Tokens::new(&secret, config.access_token_s),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute)?,
@@ -219,6 +223,7 @@ impl Server {
         });
         let forgetting = tokio::spawn(forget(app.clone()));
         let protecting = tokio::spawn(protect(app.clone()));
+        let running = tokio::spawn(runner::run(app.clone()));
         let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
         let keeping_logs = tokio::spawn(crate::logs::keep_on(database, direct, appender, days));
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
@@ -228,6 +233,9 @@ impl Server {
             tokio::spawn(demo::run(DemoOptions::default(), database, appender, stop));
         }
         http::serve::serve(listener, site, &app).await;
+        if let Err(error) = running.await {
+            tracing::error!(%error, "the runner ended badly; its leases run out");
+        }
         let farewell = announce(&app, "system.stopped", json!(system::Stopped { process }));
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
@@ -262,6 +270,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
             Ok(Tailed::Events(events)) => {
                 app.accounts.apply(&events);
                 app.incident_statistics.notice(&events);
+                app.wake.notice(&events);
                 app.control.apply(&events);
                 obey(&app);
                 app.hub.publish(events);
@@ -356,5 +365,6 @@ pub fn registry() -> Registry {
     let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
     let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
     let logs = logs::event_types().into_iter().map(stored(&[LOGS_READ]));
-    Registry::new(incidents.chain(users).chain(system).chain(logs))
+    let automations = automation::event_types().into_iter().map(stored(&[AUTOMATIONS_READ]));
+    Registry::new(incidents.chain(users).chain(system).chain(logs).chain(automations))
 }

@@ -1,6 +1,7 @@
 //! All that knows HTTP. The whole route table is [`site`]; `docs.rs` turns it into the OpenAPI document.
 
 pub mod answer;
+mod automations;
 pub mod caller;
 mod command;
 mod compress;
@@ -46,6 +47,7 @@ use crate::metrics::Metrics;
 use crate::postgres::Database;
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
+use crate::runner::{Allowed, Wake};
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
@@ -71,6 +73,10 @@ pub struct App {
     pub limits: limits::Limits,
     /// Who may what.
     pub accounts: Arc<Accounts>,
+    /// Which programs runbooks may run here.
+    pub allowed: Allowed,
+    /// Wakes the runner.
+    pub wake: Arc<Wake>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
     /// Whether there are streams, and for whom.
@@ -139,6 +145,8 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         sign_in::SignIn,
         incidents::Incidents,
         incidents::Statistics,
+        automations::Runbooks,
+        automations::Executions,
         events::Events,
         stream::Streams,
         transport::Transports,

@@ -127,7 +127,7 @@ impl Output {
     pub fn print(&mut self, source: Source, line: &[u8]) {
         self.printed += line.len() as u64 + 1;
         let mut text = self.mask.of(&String::from_utf8_lossy(line));
-        if text.len() > LINE_BYTES {
+        if line.len() > LINE_BYTES {
             // The end may be the beginning of a secret, whose rest nobody looked at.
             text.truncate(text.floor_char_boundary(text.len().saturating_sub(self.mask.longest()).min(LINE_BYTES)));
             text += " … cut";
@@ -213,26 +213,27 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             let room = (self.most + 1).saturating_sub(self.line.len());
             self.line.extend_from_slice(&text[..text.len().min(room)]);
             if text.len() < part.len() {
-                whole.push(self.take());
+                whole.push(taken(&mut self.line));
             }
         }
         if length == 0 {
             self.ended = true;
             if !self.line.is_empty() {
-                whole.push(self.take());
+                whole.push(taken(&mut self.line));
             }
         }
         self.reader.consume(length);
         whole
     }
+}
 
-    fn take(&mut self) -> Vec<u8> {
-        let mut line = std::mem::take(&mut self.line);
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        line
+/// The line that is whole, and an empty one in its place.
+fn taken(line: &mut Vec<u8>) -> Vec<u8> {
+    let mut line = std::mem::take(line);
+    if line.last() == Some(&b'\r') {
+        line.pop();
     }
+    line
 }
 
 #[cfg(test)]

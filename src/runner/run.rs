@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::lease::Held;
 use super::output::STALE;
 use super::step::{self, Done};
-use crate::automations::{self, fence};
+use crate::automations::{self, ACTOR, fence};
 use crate::domain::automation::execution::{Command as Wish, Event, Execution, Next, Refusal, decide, next};
 use crate::domain::automation::{Inputs, Mask};
 use crate::http::App;
@@ -213,7 +213,7 @@ impl Run {
     /// Why events of this execution happen: it, and what started it.
     pub fn cause(&self) -> Cause {
         let actor_name = self.state.definition.name.clone();
-        let actor = format!("automation:{}", self.state.id);
+        let actor = format!("{ACTOR}{}", self.state.id);
         Cause { actor, actor_name, correlation_id: self.state.correlation_id, ..Cause::system("automation") }
     }
 }
