@@ -29,7 +29,7 @@ const LINE_BYTES: usize = 8 << 10;
 /// Between two tries to record a batch.
 const AGAIN: Duration = Duration::from_millis(200);
 /// PostgreSQL's code, made by `sql/functions/state_execution_fence.sql`.
-pub const STALE: &str = "SB001";
+const STALE: &str = "SB001";
 
 /// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

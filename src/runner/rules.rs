@@ -90,7 +90,7 @@ async fn begin(app: &App, lease: &mut Lease, rule: &Rule, event: &Event) -> Resu
             return Ok(());
         }
     };
-    let states = vec![state, lease.guard()];
+    let states = vec![state, lease.guard().state()];
     let command = Command { cause, writes: vec![write], states, idempotency: None };
     match app.appender.append(command).await? {
         Outcome::Appended(_) | Outcome::Duplicate(_) => Ok(()),

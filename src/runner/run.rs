@@ -9,9 +9,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::lease::Held;
-use super::output::STALE;
 use super::step::{self, Done};
-use crate::automations::{self, ACTOR, fence};
+use crate::automations::{self, ACTOR};
 use crate::domain::automation::execution::{Command as Wish, Event, Execution, Next, Refusal, decide, next};
 use crate::domain::automation::{Inputs, Mask};
 use crate::http::App;
@@ -101,6 +100,9 @@ async fn load(app: &App, id: Uuid) -> Result<Option<(Execution, Inputs)>, Stoppe
 impl Run {
     async fn work(mut self) -> Result<(), Stopped> {
         self.wish(Wish::Claim(self.held.lease)).await?;
+        if self.state.token != self.held.lease.token {
+            return Err(Stopped::Lost); // not known to be recorded: nothing may be done with this lease
+        }
         loop {
             let lease = self.held.lease;
             match next(&self.state, OffsetDateTime::now_utc()) {
@@ -177,12 +179,13 @@ impl Run {
             automations::write_execution(Some(&self.state), self.state.id, events, &cause, now);
         let mut all = vec![write];
         all.extend(writes);
-        let mut stored = vec![fence(self.state.id, self.held.lease.token), state];
+        // Fenced by the version: whoever took over has appended that it did.
+        let mut stored = vec![state];
         stored.extend(states);
         let command = Command { cause, writes: all, states: stored, idempotency: None };
         let appended = tokio::select! {
             appended = self.app.appender.append(command) => appended,
-            // What was sent may still be recorded; the fence knows whether it may.
+            // What was sent may still be recorded, if nobody has taken over before.
             () = self.held.lost.cancelled() => return Err(Stopped::Lost),
         };
         match appended {
@@ -191,7 +194,6 @@ impl Run {
                 Ok(true)
             }
             Ok(_moved_on) => Ok(false),
-            Err(AppendError::Refused { sqlstate, .. }) if sqlstate == STALE => Err(Stopped::Lost),
             Err(error @ (AppendError::Refused { .. } | AppendError::Malformed(_))) => Err(Stopped::Append(error)),
             Err(error) => {
                 tracing::debug!(%error, execution = %self.state.id, "tried again");

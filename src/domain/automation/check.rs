@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::definition::{Action, Definition, Input, InputKind, Step};
 use super::{render, schedule};
 
@@ -176,8 +178,8 @@ impl Found {
             if let Err(message) = schedule::parse(schedule) {
                 self.add("/schedule", message);
             }
-            for name in schedule.inputs.keys() {
-                self.given(format!("/schedule/inputs/{name}"), definition, name);
+            for (name, value) in &schedule.inputs {
+                self.given(format!("/schedule/inputs/{name}"), definition, name, Some(value));
             }
         }
         if let Some(trigger) = &definition.on_event {
@@ -186,8 +188,11 @@ impl Found {
                 self.line(format!("/on_event/types/{nth}"), kind);
             }
             self.note("/on_event/condition", &trigger.condition, 0);
-            for name in trigger.inputs.keys().chain(trigger.inputs_from.keys()) {
-                self.given("/on_event", definition, name);
+            for (name, value) in &trigger.inputs {
+                self.given(format!("/on_event/inputs/{name}"), definition, name, Some(value));
+            }
+            for name in trigger.inputs_from.keys() {
+                self.given(format!("/on_event/inputs_from/{name}"), definition, name, None);
             }
             if trigger.inputs_from.values().any(|pointer| !pointer.starts_with('/')) {
                 self.add("/on_event/inputs_from", "has a pointer that does not begin with /");
@@ -196,11 +201,13 @@ impl Found {
     }
 
     /// A trigger's value for an input.
-    fn given(&mut self, pointer: impl Into<String>, definition: &Definition, name: &str) {
+    fn given(&mut self, pointer: String, definition: &Definition, name: &str, value: Option<&Value>) {
         match definition.inputs.iter().find(|input| input.name == name) {
             None => self.add(pointer, format!("names the input {name}, which there is not")),
             Some(input) if input.secret => self.add(pointer, "is for a secret: it would stand in the log"),
-            Some(_) => {}
+            Some(input) => {
+                self.0.extend(value.and_then(|value| input.wrong(value)).map(|message| violation(pointer, message)));
+            }
         }
     }
 

@@ -9,6 +9,8 @@ use super::definition::{Definition, Input, InputKind};
 
 /// Characters of a value.
 const VALUE_CHARS: usize = 8_192;
+/// What every reader of JSON keeps exactly (RFC 8785 writes numbers as IEEE 754 does).
+const INTEGER_MOST: i64 = (1 << 53) - 1;
 
 /// Values that fit a definition.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,8 +71,8 @@ impl Input {
                 let too_short = self.secret && chars < SECRET_CHARS_LEAST;
                 return too_short.then(|| format!("is a secret of {SECRET_CHARS_LEAST} characters or more"));
             }
-            InputKind::Integer if value.is_i64() => return None,
-            InputKind::Integer => "is a whole number".to_owned(),
+            InputKind::Integer if value.as_i64().is_some_and(|number| number.unsigned_abs() <= INTEGER_MOST.unsigned_abs()) => return None,
+            InputKind::Integer => format!("is a whole number of -{INTEGER_MOST} to {INTEGER_MOST}"),
             InputKind::Boolean if value.is_boolean() => return None,
             InputKind::Boolean => "is true or false".to_owned(),
             InputKind::Choice if text.is_some_and(|text| self.choices.iter().any(|choice| choice == text)) => {

@@ -302,7 +302,8 @@ macro_rules! word {
         pub enum $name { $(#[oai(rename = $word)] #[allow(missing_docs)] $value),+ }
 
         impl $name {
-            /// As it is stored.
+            /// As it is stored; not every one of these is asked for in a filter.
+            #[allow(dead_code)]
             pub fn word(self) -> &'static str {
                 match self { $($name::$value => $word),+ }
             }

@@ -15,6 +15,8 @@ mod event;
 mod evolve;
 mod next;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use command::{Command, Ended, Lease, Queue, Refusal};
 pub use decide::{Action, allowed_actions, decide};
