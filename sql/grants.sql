@@ -60,3 +60,12 @@ revoke all on function state_notification_channel, state_notification_rule, stat
 grant select on notification_channels, notification_rules, notification_secrets, notification_deliveries,
   notification_attempts, notification_replays to signalbox_app;
 grant execute on function notification_replay, notification_forget to signalbox_app;
+
+-- Runbooks
+revoke all on runbooks, executions, execution_leases, execution_secrets from public, signalbox_app;
+revoke all on function state_runbook, state_execution, state_execution_secret, state_execution_fence, execution_claim
+  from public;
+grant select on runbooks, executions, execution_secrets to signalbox_app;
+grant select, update on execution_leases to signalbox_app;
+grant usage on sequence execution_token to signalbox_app;
+grant execute on function execution_claim to signalbox_app;

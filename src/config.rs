@@ -94,6 +94,12 @@ pub struct ServeConfig {
     /// Whom mail notifications come from.
     #[arg(long, env = "SIGNALBOX_SMTP_FROM", default_value = "Signalbox <signalbox@localhost>")]
     pub smtp_from: String,
+    /// Executions of runbooks that this process works on at once; 0 leaves them to others.
+    #[arg(long, env = "SIGNALBOX_EXECUTIONS", default_value_t = 8)]
+    pub executions: usize,
+    /// JSON file with the programs that runbooks may run on this machine [default: none].
+    #[arg(long, env = "SIGNALBOX_COMMANDS")]
+    pub commands: Option<PathBuf>,
     /// Run `signalbox demo` inside the server: synthetic operations traffic.
     #[arg(long, env = "SIGNALBOX_DEMO", default_value_t = false)]
     pub demo: bool,

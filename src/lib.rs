@@ -19,6 +19,7 @@
 //! - A notification is a hint, the table is the truth.
 //! - There is no service layer, no repository, no message bus: a handler calls a function.
 
+pub mod automations;
 pub mod compare;
 pub mod config;
 pub mod consumer;
@@ -38,5 +39,6 @@ pub mod postgres;
 pub mod projections;
 pub mod protect;
 pub mod registry;
+pub mod runner;
 pub mod server;
 pub mod servers;

@@ -1,8 +1,10 @@
 //! Every type of event that there is: each module's own, and who may read them.
 
-use crate::domain::permission::{INCIDENTS_READ, LOGS_READ, NOTIFICATIONS_READ, SERVERS_READ, SYSTEM_READ, USERS_READ};
+use crate::domain::permission::{
+    AUTOMATIONS_READ, INCIDENTS_READ, LOGS_READ, NOTIFICATIONS_READ, SERVERS_READ, SYSTEM_READ, USERS_READ,
+};
 use crate::domain::server::report::{REPORT_TTL_S, REPORTED};
-use crate::domain::{incident, logs, notification, server, system, user};
+use crate::domain::{automation, incident, logs, notification, server, system, user};
 use crate::log::{EventType, Registry};
 
 /// What nobody should learn late, whatever the load.
@@ -21,7 +23,7 @@ const DEBOUNCE_MS: u32 = 100;
 /// Every type that the code knows.
 pub fn registry() -> Registry {
     let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));
-    let modules: [(Vec<_>, &'static [&'static str]); 7] = [
+    let modules: [(Vec<_>, &'static [&'static str]); 8] = [
         (incidents.collect(), &[INCIDENTS_READ]),
         (user::event_types(), &[USERS_READ]),
         (system::event_types(), &[SYSTEM_READ]),
@@ -29,6 +31,7 @@ pub fn registry() -> Registry {
         (server::filter_types(), &[USERS_READ]),
         (logs::event_types(), &[LOGS_READ]),
         (notification::event_types(), &[NOTIFICATIONS_READ]),
+        (automation::event_types(), &[AUTOMATIONS_READ]),
     ];
     let types = modules.into_iter().flat_map(|(types, permissions)| {
         types.into_iter().map(move |(name, description, schema)| EventType {

@@ -31,6 +31,7 @@ use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
 use crate::registry;
+use crate::runner::{self, Allowed, Wake};
 use crate::servers::Checker;
 
 /// How often a private PostgreSQL is looked after.
@@ -173,7 +174,10 @@ impl Server {
         metrics.know_types(registry.all().map(|kind| kind.name));
         let background = Database::new(&backend.pooled, BACKGROUND_POOL)?;
         let egress = Egress::new(&config.egress_allow);
+        let allowed = Allowed::read(config.commands.as_deref())?;
         let app = Arc::new(App {
+            allowed,
+            wake: Arc::new(Wake::default()),
             tokens: Tokens::new(&secret, config.access_token_s),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute)?,
@@ -229,6 +233,7 @@ impl Server {
         let mut upkeep = JoinSet::new(); // ends with this function
         let mut consumers = JoinSet::new(); // end with the stop, and first what they have begun
         consumers.spawn(notify(app.clone()));
+        consumers.spawn(runner::run(app.clone()));
         upkeep.spawn(forget(app.clone()));
         upkeep.spawn(protect(app.clone()));
         let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
@@ -280,6 +285,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.incident_statistics.notice(&events);
                 app.dashboard.notice(&events);
                 app.utilization.notice(&events);
+                app.wake.notice(&events);
                 app.control.apply(&events);
                 app.checker.notice(&events);
                 obey(&app);

@@ -4,6 +4,7 @@
 mod harness;
 
 mod append;
+mod automations;
 mod bad_input;
 mod compare;
 mod compress;

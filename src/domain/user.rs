@@ -8,8 +8,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::permission::{
-    self, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, NOTIFICATIONS_READ, SERVERS_READ, SERVERS_WRITE,
-    SYSTEM_READ, USERS_READ,
+    self, AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ,
+    LOGS_WRITE, NOTIFICATIONS_READ, SERVERS_READ, SERVERS_WRITE, SYSTEM_READ, USERS_READ,
 };
 
 /// A name for a set of permissions.
@@ -47,6 +47,9 @@ impl Role {
             Role::Operator => &[
                 INCIDENTS_READ,
                 INCIDENTS_WRITE,
+                AUTOMATIONS_READ,
+                AUTOMATIONS_RUN,
+                AUTOMATIONS_APPROVE,
                 LOGS_READ,
                 LOGS_WRITE,
                 NOTIFICATIONS_READ,
@@ -54,8 +57,16 @@ impl Role {
                 SERVERS_WRITE,
                 SYSTEM_READ,
             ],
-            Role::Viewer => &[INCIDENTS_READ, LOGS_READ, SERVERS_READ],
-            Role::Auditor => &[INCIDENTS_READ, LOGS_READ, NOTIFICATIONS_READ, SERVERS_READ, USERS_READ, SYSTEM_READ],
+            Role::Viewer => &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ, SERVERS_READ],
+            Role::Auditor => &[
+                INCIDENTS_READ,
+                AUTOMATIONS_READ,
+                LOGS_READ,
+                NOTIFICATIONS_READ,
+                SERVERS_READ,
+                USERS_READ,
+                SYSTEM_READ,
+            ],
         }
     }
 }

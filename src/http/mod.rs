@@ -2,6 +2,7 @@
 
 pub mod allowed;
 pub mod answer;
+mod automations;
 pub mod caller;
 mod command;
 mod compress;
@@ -53,6 +54,7 @@ use crate::postgres::Database;
 use crate::projections::dashboard::{Busiest, Busy, Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
+use crate::runner::{Allowed, Wake};
 use crate::servers::Checker;
 use problem::Problem;
 
@@ -83,6 +85,10 @@ pub struct App {
     pub limits: limits::Limits,
     /// Who may what.
     pub accounts: Arc<Accounts>,
+    /// Which programs runbooks may run here.
+    pub allowed: Allowed,
+    /// Wakes the runner.
+    pub wake: Arc<Wake>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
     /// Everything in figures.
@@ -162,6 +168,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         servers::Measures,
         servers::Filters,
         logs::Logs,
+        (automations::Runbooks, automations::Executions),
         (notifications::Channels, notifications::Rules, notifications::Deliveries),
         events::Events,
         stream::Streams,

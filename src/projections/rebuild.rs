@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::domain::automation::{execution, runbook};
 use crate::domain::notification::{Channel, ChannelEvent, Rule, RuleEvent};
 use crate::domain::server::saved::{self, Filters};
 use crate::domain::{incident, server, user};
@@ -21,6 +22,8 @@ pub struct Rebuilt {
     filters: HashMap<Uuid, Filters>,
     channels: HashMap<Uuid, Channel>,
     rules: HashMap<Uuid, Rule>,
+    runbooks: HashMap<Uuid, runbook::Runbook>,
+    executions: HashMap<Uuid, execution::Execution>,
     /// Last event taken.
     pub seq: i64,
 }
@@ -81,6 +84,18 @@ impl Rebuilt {
                 let after = Rule::evolve(self.rules.remove(&id), id, &event.actor.id, &change);
                 self.rules.extend(after.map(|rule| (id, rule)));
             }
+            "runbook" => {
+                let change = runbook::Event::parse(&event.kind, event.data.get())?;
+                let before = self.runbooks.remove(&id);
+                let after = runbook::evolve(before, id, &change, &event.actor.id, event.occurred_at);
+                self.runbooks.extend(after.map(|runbook| (id, runbook)));
+            }
+            "execution" => {
+                let change = execution::Event::parse(&event.kind, event.data.get())?;
+                let before = self.executions.remove(&id);
+                let after = execution::evolve(before, id, &change, &event.actor.id, event.occurred_at);
+                self.executions.extend(after.map(|execution| (id, execution)));
+            }
             _ => {}
         }
         Ok(())
@@ -88,8 +103,8 @@ impl Rebuilt {
 
     /// How many states there are.
     pub fn len(&self) -> usize {
-        let servers = self.servers.len() + self.filters.len();
-        self.incidents.len() + self.users.len() + servers + self.channels.len() + self.rules.len()
+        let people = self.incidents.len() + self.users.len() + self.servers.len() + self.filters.len();
+        people + self.channels.len() + self.rules.len() + self.runbooks.len() + self.executions.len()
     }
 
     /// Whether there are none.
@@ -106,12 +121,25 @@ impl Rebuilt {
         let channels =
             self.channels.iter().map(|(id, one)| Ok(("notification-channel", *id, serde_json::to_string(one)?)));
         let rules = self.rules.iter().map(|(id, one)| Ok(("notification-rule", *id, serde_json::to_string(one)?)));
-        incidents.chain(users).chain(servers).chain(filters).chain(channels).chain(rules).collect()
+        let here = incidents.chain(users).chain(servers).chain(filters).chain(channels).chain(rules);
+        let runbooks = self.runbooks.iter().map(|(id, runbook)| Ok(("runbook", *id, serde_json::to_string(runbook)?)));
+        let executions =
+            self.executions.iter().map(|(id, execution)| Ok(("execution", *id, serde_json::to_string(execution)?)));
+        here.chain(runbooks).chain(executions).collect()
     }
 }
 
 /// What `sql/queries/states_all.sql` calls states.
-const KINDS: [&str; 6] = ["incident", "user", "server", "server_filters", "notification-channel", "notification-rule"];
+const KINDS: [&str; 8] = [
+    "incident",
+    "user",
+    "server",
+    "server_filters",
+    "notification-channel",
+    "notification-rule",
+    "runbook",
+    "execution",
+];
 
 /// A state that is stored differently from what the log makes of it.
 #[derive(Debug, PartialEq, Eq)]
