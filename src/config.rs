@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use ipnet::IpNet;
 
 /// Where the database is.
 #[derive(Debug, Clone, Args)]
@@ -34,7 +35,7 @@ pub struct ServeConfig {
     /// Password of the first user `admin` on an empty database [default: one is made up and printed once].
     #[arg(long, env = "SIGNALBOX_ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
-    /// Pooled database connections for queries. Each process uses three more.
+    /// Pooled database connections for queries. Each process uses six more.
     #[arg(long, env = "SIGNALBOX_POOL_SIZE", default_value_t = 10)]
     pub pool_size: usize,
     /// Connections accepted at once; fewer where the limit of open files is lower.
@@ -82,6 +83,17 @@ pub struct ServeConfig {
     /// Mark cookies `Secure`: switch on wherever browsers come by HTTPS.
     #[arg(long, env = "SIGNALBOX_SECURE_COOKIES", default_value_t = false)]
     pub secure_cookies: bool,
+    /// Ranges beside the public Internet that users may let this server connect to, such as `10.0.0.0/8,fd00::/8`
+    /// [default: none]. The metadata addresses of clouds stay closed.
+    #[arg(long, env = "SIGNALBOX_EGRESS_ALLOW", value_delimiter = ',')]
+    pub egress_allow: Vec<IpNet>,
+    /// Server that mail notifications go through, such as `smtps://user:password@mail.example.org`, or
+    /// `smtp://…?tls=required` for STARTTLS [default: none, and no mail].
+    #[arg(long, env = "SIGNALBOX_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Whom mail notifications come from.
+    #[arg(long, env = "SIGNALBOX_SMTP_FROM", default_value = "Signalbox <signalbox@localhost>")]
+    pub smtp_from: String,
     /// Run `signalbox demo` inside the server: synthetic operations traffic.
     #[arg(long, env = "SIGNALBOX_DEMO", default_value_t = false)]
     pub demo: bool,

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::permission::{self, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, SYSTEM_READ, USERS_READ};
+use super::permission::{
+    self, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, NOTIFICATIONS_READ, SERVERS_READ, SERVERS_WRITE,
+    SYSTEM_READ, USERS_READ,
+};
 
 /// A name for a set of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -40,10 +43,19 @@ impl Role {
     /// What the role may do.
     pub fn permissions(self) -> &'static [&'static str] {
         match self {
-            Role::Admin => &permission::ALL,
-            Role::Operator => &[INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, SYSTEM_READ],
-            Role::Viewer => &[INCIDENTS_READ, LOGS_READ],
-            Role::Auditor => &[INCIDENTS_READ, LOGS_READ, USERS_READ, SYSTEM_READ],
+            Role::Admin => permission::ALL,
+            Role::Operator => &[
+                INCIDENTS_READ,
+                INCIDENTS_WRITE,
+                LOGS_READ,
+                LOGS_WRITE,
+                NOTIFICATIONS_READ,
+                SERVERS_READ,
+                SERVERS_WRITE,
+                SYSTEM_READ,
+            ],
+            Role::Viewer => &[INCIDENTS_READ, LOGS_READ, SERVERS_READ],
+            Role::Auditor => &[INCIDENTS_READ, LOGS_READ, NOTIFICATIONS_READ, SERVERS_READ, USERS_READ, SYSTEM_READ],
         }
     }
 }

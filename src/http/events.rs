@@ -12,11 +12,12 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::App;
+use super::allowed::Allowed;
 use super::answer::{Answer, Shown};
-use super::caller::Caller;
 use super::logs::Level;
 use super::problem::Problem;
 use crate::domain::logs;
+use crate::domain::permission::Anyone;
 use crate::hub::{Cursor, Facts, Filter, Reset};
 use crate::log::{Event, hex, read};
 
@@ -118,6 +119,9 @@ pub struct EventTypeView {
     critical: bool,
     /// Repetitions within so many milliseconds are not sent to streams; 0: all are.
     debounce_ms: u32,
+    /// So many seconds after it was recorded, an event keeps its place and its hash, and its `data` become
+    /// `{"data_hash", "expired": true}`; null: they stay.
+    ttl_s: Option<u32>,
 }
 
 /// All registered types.
@@ -137,7 +141,7 @@ impl Events {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn list(
         &self,
-        caller: Caller,
+        caller: Allowed<Anyone>,
         /// The last position you have; default 0, the beginning.
         after: Query<Option<i64>>,
         /// The history that position belongs to.
@@ -196,7 +200,7 @@ impl Events {
     #[oai(path = "/events/:seq", method = "get", operation_id = "getEvent")]
     async fn show(
         &self,
-        caller: Caller,
+        caller: Allowed<Anyone>,
         /// Its place in the log.
         seq: Path<i64>,
     ) -> Answer<Shown<ProvenEvent>> {
@@ -219,7 +223,7 @@ impl Events {
 
     /// List the registered types of events
     #[oai(path = "/event-types", method = "get", operation_id = "listEventTypes")]
-    async fn types(&self, caller: Caller) -> Answer<Shown<EventTypes>> {
+    async fn types(&self, caller: Allowed<Anyone>) -> Answer<Shown<EventTypes>> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let view = |kind: &crate::log::EventType| EventTypeView {
             name: kind.name.to_owned(),
@@ -230,6 +234,7 @@ impl Events {
             broadcast: kind.broadcast,
             critical: kind.critical,
             debounce_ms: kind.debounce_ms,
+            ttl_s: kind.ttl_s,
         };
         let types = EventTypes { items: caller.app.registry.all().map(view).collect() };
         Ok(Shown::bytes_of(&types, caller.app.hub.head(), caller.known.as_deref()))

@@ -1,9 +1,11 @@
 //! All that knows HTTP. The whole route table is [`site`]; `docs.rs` turns it into the OpenAPI document.
 
+pub mod allowed;
 pub mod answer;
 pub mod caller;
 mod command;
 mod compress;
+mod dashboard;
 pub mod docs;
 mod edge;
 mod events;
@@ -13,9 +15,11 @@ mod incidents;
 pub mod limits;
 mod logs;
 mod metrics;
+mod notifications;
 mod page;
 pub mod problem;
 pub mod serve;
+mod servers;
 mod sign_in;
 mod stream;
 mod system;
@@ -40,12 +44,16 @@ pub use sign_in::{Passwords, first_admin};
 
 use crate::config::ServeConfig;
 use crate::domain::user::User;
+use crate::egress::Egress;
 use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
+use crate::notifications::Sender;
 use crate::postgres::Database;
+use crate::projections::dashboard::{Busiest, Busy, Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
+use crate::servers::Checker;
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
@@ -57,8 +65,16 @@ pub struct App {
     pub config: ServeConfig,
     /// For reading.
     pub database: Database,
+    /// For what this process does by itself: requests that wait must not hold it up.
+    pub background: Database,
     /// For writing.
     pub appender: Appender,
+    /// Where users may let it connect to.
+    pub egress: Egress,
+    /// Goes round and tests servers.
+    pub checker: Checker,
+    /// For webhooks and mail.
+    pub sender: Sender,
     /// For following.
     pub hub: Arc<Hub>,
     /// How many streams each user may follow by.
@@ -69,6 +85,12 @@ pub struct App {
     pub accounts: Arc<Accounts>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
+    /// Everything in figures.
+    pub dashboard: SingleFlight<Question, dashboard::Parts>,
+    /// How busy servers are.
+    pub utilization: SingleFlight<Busiest, Vec<Busy>>,
+    /// Names that a question may use.
+    pub time_zones: TimeZones,
     /// Whether there are streams, and for whom.
     pub control: Control,
     /// What it counts.
@@ -135,7 +157,12 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         sign_in::SignIn,
         incidents::Incidents,
         incidents::Statistics,
+        dashboard::Dashboard,
+        servers::Servers,
+        servers::Measures,
+        servers::Filters,
         logs::Logs,
+        (notifications::Channels, notifications::Rules, notifications::Deliveries),
         events::Events,
         stream::Streams,
         transport::Transports,

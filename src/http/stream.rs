@@ -14,14 +14,15 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
+use super::allowed::Allowed;
 use super::answer::{Answer, Done, Reply};
-use super::caller::Caller;
 use super::compress::accepts_gzip;
 use super::events::{EventView, Tag, facts, filter, position};
 use super::handover::Door;
 use super::logs::Level;
 use super::problem::Problem;
 use super::{App, transport};
+use crate::domain::permission::Anyone;
 use crate::hub::{Cursor, Encoding, Filter, Reader, Refused, Subscription, Viewer};
 use crate::log::sha256;
 
@@ -54,7 +55,7 @@ impl Streams {
     #[allow(clippy::too_many_arguments)] // each is a parameter of the contract
     async fn stream(
         &self,
-        caller: Caller,
+        caller: Allowed<Anyone>,
         request: &Request,
         /// The last id you have; sent by EventSource itself when it reconnects.
         #[oai(name = "Last-Event-ID")]
@@ -94,7 +95,7 @@ impl Streams {
     ///
     /// For readers that can send neither a header nor a cookie. It carries your rights for 30 seconds, once.
     #[oai(path = "/events/connect", method = "post", operation_id = "connectStream")]
-    async fn connect(&self, caller: Caller) -> Answer<Done<StreamTicket, 201>> {
+    async fn connect(&self, caller: Allowed<Anyone>) -> Answer<Done<StreamTicket, 201>> {
         let mut bytes = [0; TICKET_BYTES];
         aws_lc_rs::rand::fill(&mut bytes)
             .map_err(|_unspecified| Problem::unavailable("no_entropy", "the system gives no random bytes", 1))?;

@@ -1,9 +1,11 @@
 //! The newest events in memory, bounded in bytes, shared by all readers.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::Filter;
 use super::round::{Entry, Gathering, Round};
+use crate::log::Event;
 
 /// Consecutive events up to the head.
 pub(super) struct Ring {
@@ -32,6 +34,13 @@ impl Ring {
         }
     }
 
+    /// Drops the newest event of which this holds, and all that are older. Whether there was one.
+    pub fn forget_through(&mut self, holds: impl Fn(&Event) -> bool) -> bool {
+        let Some(last) = self.entries.iter().rposition(|entry| holds(&entry.event)) else { return false };
+        self.bytes -= self.entries.drain(..=last).map(|entry| entry.bytes()).sum::<usize>();
+        true
+    }
+
     /// Starts again with another history.
     pub fn clear(&mut self, head: i64) {
         self.entries.clear();
@@ -52,6 +61,12 @@ impl Ring {
     pub fn round(&self, cursor: i64, filter: &Filter) -> Option<Round> {
         let start = self.entries.len().checked_sub(usize::try_from(self.head - cursor).ok()?)?;
         Some(Gathering::new(cursor).add(self.entries.range(start..), filter).finish())
+    }
+
+    /// The events themselves; `None` when `position` has fallen off the ring or is ahead of it.
+    pub fn behind(&self, position: i64, most: usize) -> Option<Vec<Arc<Event>>> {
+        let start = self.entries.len().checked_sub(usize::try_from(self.head - position).ok()?)?;
+        Some(self.entries.range(start..).take(most).map(|entry| entry.event.clone()).collect())
     }
 
     /// The critical events behind `cursor`, without ids, as far as the ring still has them.

@@ -13,11 +13,11 @@ use poem_openapi::{OpenApi, Tags};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::allowed::Allowed;
 use super::answer::{Answer, Done, Reply, Shown};
-use super::caller::Caller;
 use super::command::{Decision, carry_out};
 use super::problem::Problem;
-use crate::domain::permission::{LOGS_READ, LOGS_WRITE};
+use crate::domain::permission::{LogsRead, LogsWrite};
 use crate::logs;
 use download::{Download, Format};
 use list::{Order, Wish};
@@ -51,7 +51,7 @@ impl Logs {
     #[oai(path = "/logs", method = "post", operation_id = "addLogs")]
     async fn add(
         &self,
-        caller: Caller,
+        caller: Allowed<LogsWrite>,
         /// Who wrote the lines, if the body is not JSON.
         source: Query<Option<String>>,
         /// The server that they come from, if the body is not JSON.
@@ -60,7 +60,6 @@ impl Logs {
         execution: Query<Option<Uuid>>,
         body: Sent,
     ) -> Answer<Done<Receipt, 201>> {
-        caller.needs(LOGS_WRITE)?;
         let batch = body.batch(Whose { source: source.0, server: server.0, execution: execution.0 })?;
         let now = OffsetDateTime::now_utc();
         batch.check(now).map_err(|faults| {
@@ -78,7 +77,7 @@ impl Logs {
                 Ok(Decision::Append { writes: vec![write], states: vec![state], reply })
             }
         };
-        carry_out(caller, decide).await.map(|done| Done::new(done.reply, done.seq, done.replayed))
+        carry_out(caller.0, decide).await.map(|done| Done::new(done.reply, done.seq, done.replayed))
     }
 
     /// Search log lines
@@ -88,7 +87,7 @@ impl Logs {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn list(
         &self,
-        caller: Caller,
+        caller: Allowed<LogsRead>,
         /// Written at this time or later.
         since: Query<Option<OffsetDateTime>>,
         /// Written before this time.
@@ -114,7 +113,6 @@ impl Logs {
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<Page>> {
-        caller.needs(LOGS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let wish = Wish {
             since: since.0,
@@ -136,7 +134,7 @@ impl Logs {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn histogram(
         &self,
-        caller: Caller,
+        caller: Allowed<LogsRead>,
         /// Written at this time or later; default a day before `before`.
         since: Query<Option<OffsetDateTime>>,
         /// Written before this time; default now.
@@ -154,7 +152,6 @@ impl Logs {
         /// At most about so many, 1 to 400; default 60. They last a round number of seconds, minutes, hours or days.
         buckets: Query<Option<i64>>,
     ) -> Answer<Shown<Histogram>> {
-        caller.needs(LOGS_READ)?;
         let buckets = within("buckets", buckets.0, DEFAULT_BUCKETS, 1..=MOST_BUCKETS)?;
         let before = before.0.unwrap_or_else(OffsetDateTime::now_utc);
         let since = since.0.or_else(|| before.checked_sub(time::Duration::DAY));
@@ -181,7 +178,7 @@ impl Logs {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn download(
         &self,
-        caller: Caller,
+        caller: Allowed<LogsRead>,
         /// Written at this time or later.
         since: Query<Option<OffsetDateTime>>,
         /// Written before this time.
@@ -199,7 +196,6 @@ impl Logs {
         /// `ndjson` (default): a `LogLine` per line. `text`: messages alone, each as it came.
         format: Query<Option<Format>>,
     ) -> Answer<Download> {
-        caller.needs(LOGS_READ)?;
         let wish = Wish {
             since: since.0,
             before: before.0,
@@ -217,7 +213,7 @@ impl Logs {
     #[oai(path = "/logs/:line/context", method = "get", operation_id = "getLogContext")]
     async fn context(
         &self,
-        caller: Caller,
+        caller: Allowed<LogsRead>,
         /// Its id, such as `4711.3`.
         line: Path<String>,
         /// Lines before it, 0 to 100; default 10.
@@ -225,7 +221,6 @@ impl Logs {
         /// Lines after it, 0 to 100; default 10.
         after: Query<Option<i64>>,
     ) -> Answer<Shown<Context>> {
-        caller.needs(LOGS_READ)?;
         let before = within("before", before.0, DEFAULT_NEIGHBOURS, 0..=MOST_NEIGHBOURS)?;
         let after = within("after", after.0, DEFAULT_NEIGHBOURS, 0..=MOST_NEIGHBOURS)?;
         let missing = || Problem::not_found("there is no such line, or no longer");
