@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use load_tests::{append, dashboard, fanout, herd, polling, roundtrip, serve, slow, storm, switch};
+use load_tests::{append, dashboard, fanout, herd, logs, polling, roundtrip, serve, slow, storm, switch};
 
 /// Scenarios that measure Signalbox, and the designs and servers to compare it with.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Scenario {
     Herd(herd::Options),
     /// The dashboard's answers, from memory and not.
     Dashboard(dashboard::Options),
+    /// Log lines in a second, and how soon they are found.
+    Logs(logs::Options),
     /// A panel that polls, and the same panel on streams.
     Polling(polling::Options),
     /// Streams switched off and on again, in one process for the other.
@@ -51,6 +53,7 @@ async fn main() -> Result<()> {
         Scenario::Slow(options) => slow::run(options).await,
         Scenario::Herd(options) => herd::run(options).await,
         Scenario::Dashboard(options) => dashboard::run(options).await,
+        Scenario::Logs(options) => logs::run(options).await,
         Scenario::Polling(options) => polling::run(options).await,
         Scenario::Switch(options) => switch::run(options).await,
         Scenario::Soak(options) => roundtrip::soak::run(options).await,
