@@ -31,3 +31,4 @@ pub mod postgres;
 pub mod projections;
 pub mod protect;
 pub mod server;
+pub mod users;

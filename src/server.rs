@@ -17,8 +17,8 @@ use uuid::Uuid;
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
 use crate::domain::permission::{INCIDENTS_READ, SYSTEM_READ, USERS_READ};
-use crate::domain::{incident, system, user};
-use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
+use crate::domain::{incident, role, system, user};
+use crate::http::{self, App, Denials, InFlight, Passwords, identity::Identities, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
@@ -166,8 +166,10 @@ impl Server {
         metrics.know_types(registry.all().map(|kind| kind.name));
         let app = Arc::new(App {
             tokens: Tokens::new(&secret, config.access_token_s),
+            identities: Identities::new(&config)?,
+            denials: Denials::default(),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
-            passwords: Passwords::new(config.sign_ins_per_minute)?,
+            passwords: Passwords::new(config.sign_ins_per_minute, config.refreshes_per_minute)?,
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,
@@ -289,6 +291,9 @@ async fn forget(app: Arc<App>) {
         if let Err(error) = read::forget_replies(&app.database).await {
             tracing::warn!(%error, "old replies stay for now");
         }
+        if let Err(error) = http::note_used_tokens(&app).await {
+            tracing::warn!(%error, "when API tokens were used last is not written down");
+        }
     }
 }
 
@@ -321,10 +326,17 @@ async fn assert_durable(database: &Database) -> anyhow::Result<()> {
 }
 
 /// What nobody should learn late, whatever the load.
-const CRITICAL: [&str; 5] =
-    ["incident.created", "incident.status.changed", "user.disabled", "user.roles.changed", "user.session.revoked"];
+const CRITICAL: [&str; 7] = [
+    "incident.created",
+    "incident.status.changed",
+    "user.disabled",
+    "user.roles.changed",
+    "user.session.revoked",
+    "role.updated",
+    "token.revoked",
+];
 /// What comes in floods of equal ones, as when somebody guesses passwords.
-const DEBOUNCED: [&str; 1] = ["user.sign_in.failed"];
+const DEBOUNCED: [&str; 2] = ["user.sign_in.failed", "access.denied"];
 const DEBOUNCE_MS: u32 = 100;
 
 /// Every type that the code knows.
@@ -343,7 +355,7 @@ pub fn registry() -> Registry {
     };
     let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));
     let incidents = incidents.map(stored(&[INCIDENTS_READ]));
-    let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
+    let users = user::event_types().into_iter().chain(role::event_types()).map(stored(&[USERS_READ]));
     let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
     Registry::new(incidents.chain(users).chain(system))
 }

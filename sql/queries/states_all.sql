@@ -2,4 +2,6 @@
 -- Returns kind: text, id: uuid, state: text, byte for byte as stored
 select 'incident' as kind, id, state::text as state from incidents
 union all
-select 'user', id, state::text from users;
+select 'user', id, state::text from users
+union all
+select 'role', id, state::text from roles;

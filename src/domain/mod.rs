@@ -4,5 +4,6 @@
 
 pub mod incident;
 pub mod permission;
+pub mod role;
 pub mod system;
 pub mod user;

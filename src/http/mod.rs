@@ -5,23 +5,29 @@ pub mod answer;
 pub mod caller;
 mod command;
 mod compress;
+mod denied;
 pub mod docs;
 mod edge;
 mod events;
 mod handover;
 mod health;
+pub mod identity;
 mod incidents;
 pub mod limits;
+mod me;
 mod metrics;
 mod page;
 pub mod problem;
+mod roles;
 pub mod serve;
 mod sign_in;
 mod stream;
 mod system;
 mod text;
 pub mod token;
+mod tokens;
 mod transport;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,21 +41,32 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use command::InFlight;
+pub use denied::Denials;
 pub use edge::Asked;
 pub use sign_in::{Passwords, first_admin};
+pub use tokens::note_used_tokens;
 
 use crate::config::ServeConfig;
 use crate::domain::user::User;
 use crate::hub::{Hub, Places, Protection, Reset};
-use crate::log::{Appender, Registry, read};
+use crate::log::{Appender, Head, Registry, read};
 use crate::metrics::Metrics;
-use crate::postgres::Database;
+use crate::postgres::{Database, QueryError};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
 const MIN_SEQ_WAIT: Duration = Duration::from_secs(5);
+
+/// The column that is null in the one row of an empty list, which says only where the log ends.
+const HEAD_ONLY: &str = "id";
+
+/// Where the log ended when these rows were read: in each row, and there is at least one.
+fn head(rows: &[tokio_postgres::Row]) -> Result<Head, QueryError> {
+    let Some(row) = rows.first() else { return Ok(Head { epoch: Uuid::nil(), seq: 0 }) };
+    Ok(Head { epoch: row.try_get("epoch")?, seq: row.try_get("seq")? })
+}
 
 /// What handlers work with.
 pub struct App {
@@ -79,6 +96,10 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// Access tokens.
     pub tokens: token::Tokens,
+    /// Tokens of others, where the settings name an issuer.
+    pub identities: Option<identity::Identities>,
+    /// Who was refused what, lately.
+    pub denials: Denials,
     /// Password checks.
     pub passwords: Passwords,
     /// Idempotency keys under way.
@@ -133,6 +154,12 @@ impl App {
 fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
     let api = (
         sign_in::SignIn,
+        sign_in::Sessions,
+        sign_in::OwnPassword,
+        me::Decisions,
+        users::Users,
+        roles::Roles,
+        tokens::Tokens,
         incidents::Incidents,
         incidents::Statistics,
         events::Events,

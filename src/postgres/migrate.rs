@@ -13,11 +13,14 @@ mod migrations {
 const MIGRATION_LOCK: i64 = 0x7369_676e_616c_6278;
 
 /// Replaced whole at every migrate, in this order; each file names what it takes and returns.
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: &[&str] = &[
     include_str!("../../sql/functions/state_incident.sql"),
     include_str!("../../sql/functions/state_user.sql"),
     include_str!("../../sql/functions/state_credential.sql"),
     include_str!("../../sql/functions/state_session.sql"),
+    include_str!("../../sql/functions/state_role.sql"),
+    include_str!("../../sql/functions/state_invitation.sql"),
+    include_str!("../../sql/functions/state_api_token.sql"),
     include_str!("../../sql/functions/append.sql"),
     include_str!("../../sql/functions/places_register.sql"),
     include_str!("../../sql/functions/places_take.sql"),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::domain::{incident, user};
+use crate::domain::{incident, role, user};
 use crate::incidents;
 use crate::log::{Event, read};
 use crate::postgres::Database;
@@ -14,6 +14,7 @@ use crate::postgres::Database;
 pub struct Rebuilt {
     incidents: HashMap<Uuid, incident::Incident>,
     users: HashMap<Uuid, user::User>,
+    roles: HashMap<Uuid, role::CustomRole>,
     /// Last event taken.
     pub seq: i64,
 }
@@ -52,6 +53,11 @@ impl Rebuilt {
                 let after = user::evolve(self.users.remove(&id), id, &change);
                 self.users.extend(after.map(|user| (id, user)));
             }
+            "role" => {
+                let change = role::Event::parse(&event.kind, event.data.get())?;
+                let after = role::evolve(self.roles.remove(&id), id, &change);
+                self.roles.extend(after.map(|role| (id, role)));
+            }
             _ => {}
         }
         Ok(())
@@ -59,7 +65,7 @@ impl Rebuilt {
 
     /// How many states there are.
     pub fn len(&self) -> usize {
-        self.incidents.len() + self.users.len()
+        self.incidents.len() + self.users.len() + self.roles.len()
     }
 
     /// Whether there are none.
@@ -71,14 +77,15 @@ impl Rebuilt {
     pub fn states(&self) -> anyhow::Result<Vec<(&'static str, Uuid, String)>> {
         let incidents = self.incidents.iter().map(|(id, incident)| Ok(("incident", *id, incidents::json(incident))));
         let users = self.users.iter().map(|(id, user)| Ok(("user", *id, serde_json::to_string(user)?)));
-        incidents.chain(users).collect()
+        let roles = self.roles.iter().map(|(id, role)| Ok(("role", *id, serde_json::to_string(role)?)));
+        incidents.chain(users).chain(roles).collect()
     }
 }
 
 /// A state that is stored differently from what the log makes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `incident` or `user`.
+    /// `incident`, `user` or `role`.
     pub kind: &'static str,
     /// Whose state.
     pub id: Uuid,
@@ -107,7 +114,7 @@ pub async fn compare(database: &Database) -> anyhow::Result<(Rebuilt, Vec<Differ
         }
     }
     for ((kind, id), text) in stored {
-        let kind = if kind == "user" { "user" } else { "incident" };
+        let kind = ["user", "role"].into_iter().find(|known| *known == kind).unwrap_or("incident");
         differences.push(Difference { kind, id, stored: Some(text), rebuilt: None });
     }
     Ok((rebuilt, differences))
