@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod access;
 mod append;
 mod bad_input;
 mod compare;
@@ -12,6 +13,7 @@ mod demo;
 mod documents;
 mod doors;
 mod faults;
+mod identity;
 mod import;
 mod incidents;
 mod limits;
@@ -25,3 +27,4 @@ mod single_flight;
 mod statistics;
 mod stream;
 mod structure;
+mod users;

@@ -23,8 +23,8 @@ const STALE_FOR: Duration = Duration::from_secs(3_600);
 
 /// A key, and the one algorithm that it is for.
 pub struct Key {
-    pub algorithm: Algorithm,
-    pub decoding: DecodingKey,
+    pub(super) algorithm: Algorithm,
+    pub(super) decoding: DecodingKey,
 }
 
 /// The keys of an issuer.

@@ -29,7 +29,7 @@ use crate::domain::role::Role;
 use crate::domain::user::{self, Created, Event, Identity, Kind, RolesChanged, USERNAME_CHARS, User, is_username};
 use crate::log::{AppendError, Cause, Command, Outcome, hex, sha256};
 use crate::users;
-use keys::Keys;
+pub use keys::{Key, Keys};
 use strict::Claims;
 
 /// Longest token that is looked at, in bytes: those of large issuers have some 2,000.
