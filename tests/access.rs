@@ -73,7 +73,7 @@ async fn principals(world: &World, admin: &Client) -> Vec<Principal> {
         all.push(Principal { name, may: set(role.built_in().unwrap()), who: Who::User(user.id) });
     }
     for permission in permission::ALL {
-        let name = format!("only-{}", permission.replace('.', "-").replace('_', "-"));
+        let name = format!("only-{}", permission.replace(['.', '_'], "-"));
         let user = holder(world, admin, &name, &[permission]).await;
         all.push(Principal { name, may: set(&[permission]), who: Who::User(user.id) });
     }

@@ -28,9 +28,12 @@ const EVENTS_PER_S: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 /// Characters of a path that are recorded.
 const PATH_CHARS: usize = 200;
 
+/// Who lacks what: the id of the decision, and when it was made.
+type Decisions = HashMap<(Uuid, &'static str), (Uuid, Instant)>;
+
 /// The refusals of the last minute.
 pub struct Denials {
-    decisions: Mutex<HashMap<(Uuid, &'static str), (Uuid, Instant)>>,
+    decisions: Mutex<Decisions>,
     events: DefaultDirectRateLimiter,
 }
 

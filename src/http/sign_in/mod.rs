@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use own_password::OwnPassword;
 pub use passwords::{Passwords, hash};
 pub use sessions::Sessions;
-pub(super) use sessions::endings;
+pub(super) use sessions::{end_others, endings};
 
 use super::App;
 use super::allowed::Allowed;

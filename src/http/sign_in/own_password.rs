@@ -26,6 +26,8 @@ use crate::users;
 
 /// Shortest password, in characters: too long for the lists of common ones, which have 8 and fewer.
 const FEWEST_CHARS: usize = 12;
+/// Why sign-ins end with it.
+const WHY: &str = "the password changed";
 /// An invitation that loses a race is looked for again, so many times.
 const ATTEMPTS: usize = 4;
 
@@ -82,7 +84,7 @@ impl OwnPassword {
         let find = include_str!("../../../sql/queries/credential_find.sql");
         let stored = app.database.query_opt(find, &[&user.id]).await?.map(|row| row.get("password_hash"));
         if old.0.len() > passwords::MOST_BYTES || !app.passwords.check(old.0.clone(), stored).await? {
-            super::failed(&app, user.username).await?;
+            super::failed(&app, user.username.clone()).await?;
             let wrong = Violation::of("/old", "is not your password");
             return Err(invalid(&[wrong]));
         }
@@ -96,7 +98,7 @@ impl OwnPassword {
             async move {
                 let user = users::show(&app.database, &id.to_string()).await?.1;
                 let user = user.ok_or_else(|| Problem::not_found("there is no such user"))?;
-                let (mut writes, mut states) = sessions::endings(&app, id, Some(but), "the password changed").await?;
+                let (mut writes, mut states) = sessions::endings(&app, id, Some(but), WHY).await?;
                 let ended_sessions = u32::try_from(writes.len()).unwrap_or(u32::MAX);
                 let events = user::decide(Some(&user), &Command::ChangePassword, false).map_err(|no| refused(&no))?;
                 let Some((write, state, after)) = users::write(Some(&user), id, &events) else {
@@ -108,7 +110,9 @@ impl OwnPassword {
                 Ok(Decision::Append { writes, states, reply })
             }
         };
+        let cause = caller.cause();
         let carried = carry_out(caller.0.without_key(), decide).await?;
+        sessions::end_others(&app, cause, user.id, Some(but), WHY).await?;
         Ok(Done::new(carried.reply, carried.seq, carried.replayed))
     }
 
@@ -145,7 +149,7 @@ impl OwnPassword {
 
 /// Whether it was done; if not, the user has changed meanwhile.
 async fn accept(app: &App, user: &User, hash: &str) -> Result<bool, Problem> {
-    let (mut writes, mut states) = sessions::endings(app, user.id, None, "the password changed").await?;
+    let (mut writes, mut states) = sessions::endings(app, user.id, None, WHY).await?;
     let events = user::decide(Some(user), &Command::ChangePassword, false).map_err(|no| refused(&no))?;
     let Some((write, state, _)) = users::write(Some(user), user.id, &events) else { return Ok(false) };
     writes.push(write);
@@ -153,8 +157,12 @@ async fn accept(app: &App, user: &User, hash: &str) -> Result<bool, Problem> {
     states.extend([state, credential(user.id, hash), used_up]);
     let actor = format!("user:{}", user.id);
     let cause = Cause { actor, actor_name: user.username.clone(), ..Cause::system("invitation") };
-    let command = crate::log::Command { cause, writes, states, idempotency: None };
-    Ok(matches!(app.appender.append(command).await?, Outcome::Appended(_)))
+    let command = crate::log::Command { cause: cause.clone(), writes, states, idempotency: None };
+    let done = matches!(app.appender.append(command).await?, Outcome::Appended(_));
+    if done {
+        sessions::end_others(app, cause, user.id, None, WHY).await?;
+    }
+    Ok(done)
 }
 
 fn credential(user: Uuid, hash: &str) -> State {

@@ -17,14 +17,13 @@ use crate::http::command::{Decision, carry_out};
 use crate::http::problem::Problem;
 use crate::http::users::{Tag, may_change, named};
 use crate::http::{App, HEAD_ONLY, head};
-use crate::log::{State, Write, stamp};
+use crate::log::{Cause, Command, State, Write, stamp};
 use crate::postgres::QueryError;
 use crate::users::happened;
 
 /// Sign-ins that a list shows.
 const SHOWN: i64 = 200;
-/// Sign-ins that end in the transaction that disables their user or changes the password: two full days of
-/// signing in every five minutes.
+/// Sign-ins that end in the transaction that disables their user or changes the password; more end right behind it.
 const ENDED_AT_ONCE: i64 = 500;
 
 /// The operations on sign-ins.
@@ -155,4 +154,18 @@ pub async fn endings(
     let ids = rows.iter().filter_map(|row| row.try_get::<_, Option<Uuid>>(HEAD_ONLY).transpose());
     let ids = ids.collect::<Result<Vec<_>, _>>()?;
     Ok(ids.into_iter().map(|session| ending(user, session, why)).unzip())
+}
+
+/// Ends what was too much for one transaction. Nearly always there is nothing left.
+///
+/// # Errors
+/// The database did not take it; those that are left go on.
+pub async fn end_others(app: &App, cause: Cause, user: Uuid, but: Option<Uuid>, why: &str) -> Result<(), Problem> {
+    loop {
+        let (writes, states) = endings(app, user, but, why).await?;
+        if writes.is_empty() {
+            return Ok(());
+        }
+        app.appender.append(Command { cause: cause.clone(), writes, states, idempotency: None }).await?;
+    }
 }

@@ -18,7 +18,7 @@ use super::caller::Caller;
 use super::command::{Carried, Decision, carry_out};
 use super::denied::needs_all;
 use super::problem::Problem;
-use super::sign_in::{endings, hashed, secret};
+use super::sign_in::{end_others, endings, hashed, secret};
 use super::{App, head};
 use crate::domain::permission::{UsersRead, UsersWrite};
 use crate::domain::role::Role;
@@ -32,6 +32,8 @@ const DEFAULT_LIMIT: i64 = 50;
 const MOST_LIMIT: i64 = 200;
 /// Characters of any one filter.
 const FILTER_CHARS: usize = 100;
+/// Why sign-ins end with a user's right to sign in.
+const DISABLED: &str = "the user was disabled";
 /// What every invitation begins with, for programs that look for leaked secrets.
 const INVITATION: &str = "sbi_";
 /// How long an invitation is good.
@@ -244,9 +246,13 @@ fn with_invitation(decision: Decision, hash: &str, expires_at: &str) -> Decision
 }
 
 async fn change(caller: Allowed<UsersWrite>, name: String, command: Command) -> Answer<Done<UserView>> {
-    let who = caller.0.clone();
+    let (who, app, cause) = (caller.0.clone(), caller.app.clone(), caller.cause());
+    let disables = matches!(command, Command::Disable { .. }).then(|| name.clone());
     let decide = move || decide(who.clone(), name.clone(), command.clone());
     let carried = carry_out(caller.0, decide).await?;
+    if let Some(name) = disables {
+        end_others(&app, cause, named(&app, &name).await?.id, None, DISABLED).await?;
+    }
     Ok(Done::new(carried.reply, carried.seq, carried.replayed))
 }
 
@@ -269,7 +275,7 @@ async fn decide(caller: Caller, name: String, command: Command) -> Result<Decisi
     };
     let (mut writes, mut states): (Vec<Write>, Vec<State>) = (vec![write], vec![state]);
     if after.disabled && !user.disabled {
-        let (ended, over) = endings(&caller.app, user.id, None, "the user was disabled").await?;
+        let (ended, over) = endings(&caller.app, user.id, None, DISABLED).await?;
         writes.extend(ended);
         states.extend(over);
     }
