@@ -17,10 +17,12 @@ grant select, insert, delete on stream_tickets to signalbox_app;
 grant execute on function places_register, places_take to signalbox_app;
 
 -- Users
-revoke all on users, credentials, sessions, secrets from public, signalbox_app;
-revoke all on function state_user, state_credential, state_session from public;
-grant select on users, credentials, sessions, secrets to signalbox_app;
+revoke all on users, credentials, sessions, secrets, roles, invitations, api_tokens from public, signalbox_app;
+revoke all on function state_user, state_credential, state_session, state_role, state_invitation, state_api_token
+  from public;
+grant select on users, credentials, sessions, secrets, roles, invitations, api_tokens to signalbox_app;
 grant update on sessions to signalbox_app;
+grant update (last_used_at) on api_tokens to signalbox_app;
 
 -- Incidents
 revoke all on incidents from public, signalbox_app;

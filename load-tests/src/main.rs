@@ -37,7 +37,7 @@ enum Scenario {
     Soak(roundtrip::soak::Options),
     /// The server, as a process of its own.
     #[command(hide = true)]
-    Serve(serve::Options),
+    Serve(Box<serve::Options>),
     /// The writing process of `floor`.
     #[command(hide = true)]
     FloorWriter(fanout::floor::Writing),
@@ -57,7 +57,7 @@ async fn main() -> Result<()> {
         Scenario::Polling(options) => polling::run(options).await,
         Scenario::Switch(options) => switch::run(options).await,
         Scenario::Soak(options) => roundtrip::soak::run(options).await,
-        Scenario::Serve(options) => serve::run(options).await,
+        Scenario::Serve(options) => serve::run(*options).await,
         Scenario::Floor(options) => fanout::floor::run(options).await,
         Scenario::Delay(options) => fanout::delay::run(options).await,
         Scenario::FloorWriter(writing) => fanout::floor::write(writing),

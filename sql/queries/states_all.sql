@@ -14,4 +14,7 @@ select 'execution', id, state::text from executions
 union all
 select 'notification-channel', id, state::text from notification_channels
 union all
-select 'notification-rule', id, state::text from notification_rules;
+select 'notification-rule', id, state::text from notification_rules
+union all
+
+select 'role', id, state::text from roles;
