@@ -18,12 +18,17 @@ faults: setup setup-tests
 
 setup:
 	@deploy/setup.sh postgresql
+	@deploy/setup.sh node wanted
 
 setup-tests:
 	@deploy/setup.sh python
 	@deploy/setup.sh pgbouncer
 	@deploy/setup.sh proxies
+	@deploy/setup.sh node
+	@deploy/setup.sh chromium
 
-# Writes the checked-in documents anew from the code.
+# Writes the checked-in documents anew from the code, and the browser client's types from those and from the registry.
 openapi: setup
 	cargo run --locked --quiet -- openapi > openapi/openapi.json
+	@deploy/setup.sh node
+	cd web && npm ci --loglevel=error && npm run generate

@@ -3,6 +3,8 @@
 #   deploy/setup.sh postgresql   PostgreSQL's programs, 14 or newer
 #   deploy/setup.sh python       Python with venv, for the API tests
 #   deploy/setup.sh pgbouncer    A pooler, for the fault tests
+#   deploy/setup.sh node [wanted]  Node 20 or newer; fails without it, unless it is only wanted
+#   deploy/setup.sh chromium     A browser, for the tests of what runs in browsers
 #   deploy/setup.sh proxies      nginx and HAProxy, and OpenSSL for their certificate, for the fault tests
 set -eu
 
@@ -48,6 +50,15 @@ postgresql)
 python)
     command -v python3 >/dev/null || install "Python" python3 python3-venv
     python3 -c 'import venv, ensurepip' 2>/dev/null || install "Python's venv" python3-venv
+    ;;
+node)
+    if ! node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null || ! command -v npm >/dev/null; then
+        echo "Node 20 or newer, with npm, is missing: https://nodejs.org (for what runs in browsers, and for its tests)" >&2
+        [ "${2:-}" = wanted ] || exit 1
+    fi
+    ;;
+chromium)
+    [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || install "Chromium (or set CHROMIUM)" chromium
     ;;
 pgbouncer)
     if is_missing pgbouncer; then

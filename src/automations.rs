@@ -42,9 +42,8 @@ pub fn write_runbook(
     now: OffsetDateTime,
 ) -> (Write, State, Option<Runbook>) {
     let now = stamp::micros(now);
-    let after = events
-        .iter()
-        .fold(before.cloned(), |runbook, event| runbook::evolve(runbook, id, event, &cause.actor, now));
+    let after =
+        events.iter().fold(before.cloned(), |runbook, event| runbook::evolve(runbook, id, event, &cause.actor, now));
     let events = events.iter().map(|event| new(event.kind(), event.data(), now)).collect();
     let expected = Some(before.map_or(0, |runbook| runbook.version));
     let state = State { kind: "runbook", json: text(&after) };

@@ -35,7 +35,7 @@ pub struct ServeConfig {
     /// Password of the first user `admin` on an empty database [default: one is made up and printed once].
     #[arg(long, env = "SIGNALBOX_ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
-    /// Pooled database connections for queries. Each process uses three more.
+    /// Pooled database connections for queries. Each process uses six more.
     #[arg(long, env = "SIGNALBOX_POOL_SIZE", default_value_t = 10)]
     pub pool_size: usize,
     /// Connections accepted at once; fewer where the limit of open files is lower.
@@ -87,6 +87,13 @@ pub struct ServeConfig {
     /// [default: none]. The metadata addresses of clouds stay closed.
     #[arg(long, env = "SIGNALBOX_EGRESS_ALLOW", value_delimiter = ',')]
     pub egress_allow: Vec<IpNet>,
+    /// Server that mail notifications go through, such as `smtps://user:password@mail.example.org`, or
+    /// `smtp://…?tls=required` for STARTTLS [default: none, and no mail].
+    #[arg(long, env = "SIGNALBOX_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Whom mail notifications come from.
+    #[arg(long, env = "SIGNALBOX_SMTP_FROM", default_value = "Signalbox <signalbox@localhost>")]
+    pub smtp_from: String,
     /// Executions of runbooks that this process works on at once; 0 leaves them to others.
     #[arg(long, env = "SIGNALBOX_EXECUTIONS", default_value_t = 8)]
     pub executions: usize,

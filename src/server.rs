@@ -9,30 +9,33 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
-use crate::domain::permission::{AUTOMATIONS_READ, INCIDENTS_READ, LOGS_READ, SYSTEM_READ, USERS_READ};
-use crate::domain::{automation, incident, logs, system, user};
+use crate::domain::permission::SYSTEM_READ;
+use crate::domain::system;
 use crate::egress::Egress;
+use crate::forget::forget;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
-use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
+use crate::log::{Appender, Cause, Command, Head, NewEvent, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
+use crate::notifications::{Sender, notify};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
 use crate::postgres::{APP_ROLE, Database, Direct};
+use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
+use crate::registry;
 use crate::runner::{self, Allowed, Wake};
+use crate::servers::Checker;
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
-/// How often replies past their time, and quiet callers, are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Of the end of the log, taken into memory at the start if it has room: about 10 MiB and 10 queries.
 const REMEMBERED_EVENTS: i64 = 10_000;
 /// Connections for work that no request waits for.
@@ -155,7 +158,7 @@ impl Server {
         control.load(&database).await?;
         let (heard, listening) = watch::channel(false);
         let tail = Tail::new(backend.direct.clone(), head, nudge, heard);
-        let registry = Arc::new(registry());
+        let registry = Arc::new(registry::registry());
         let bounds = Bounds { ring_bytes: config.ring_mib << 20, stall: Duration::from_secs(config.stall_s.into()) };
         let metrics = Arc::new(Metrics::default());
         let (to_read, to_know) = (database.clone(), accounts.clone());
@@ -170,6 +173,7 @@ impl Server {
         let started_at = OffsetDateTime::now_utc();
         metrics.know_types(registry.all().map(|kind| kind.name));
         let background = Database::new(&backend.pooled, BACKGROUND_POOL)?;
+        let egress = Egress::new(&config.egress_allow);
         let allowed = Allowed::read(config.commands.as_deref())?;
         let app = Arc::new(App {
             allowed,
@@ -177,7 +181,9 @@ impl Server {
             tokens: Tokens::new(&secret, config.access_token_s),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute)?,
-            egress: Egress::new(&config.egress_allow),
+            checker: Checker::new(background.clone(), appender.clone(), egress.clone()),
+            egress,
+            sender: Sender::new(config.smtp_url.as_deref(), &config.smtp_from)?,
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,
@@ -190,6 +196,9 @@ impl Server {
             metrics,
             registry,
             incident_statistics: SingleFlight::new(head, incident_statistics::CHANGED_BY),
+            dashboard: SingleFlight::new(head, dashboard::CHANGED_BY),
+            utilization: SingleFlight::new(head, dashboard::UTILIZATION_CHANGED_BY),
+            time_zones: TimeZones::default(),
             in_flight: InFlight::default(),
             listening,
             process: Uuid::now_v7(),
@@ -221,11 +230,15 @@ impl Server {
                 followed
             }
         });
-        let forgetting = tokio::spawn(forget(app.clone()));
-        let protecting = tokio::spawn(protect(app.clone()));
-        let running = tokio::spawn(runner::run(app.clone()));
+        let mut upkeep = JoinSet::new(); // ends with this function
+        let mut consumers = JoinSet::new(); // end with the stop, and first what they have begun
+        consumers.spawn(notify(app.clone()));
+        consumers.spawn(runner::run(app.clone()));
+        upkeep.spawn(forget(app.clone()));
+        upkeep.spawn(protect(app.clone()));
         let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
-        let keeping_logs = tokio::spawn(crate::logs::keep_on(database, direct, appender, days));
+        upkeep.spawn(crate::logs::keep_on(database, direct, appender, days));
+        upkeep.spawn(app.checker.clone().run());
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, "system.started", json!(started)).await;
         if app.config.demo {
@@ -233,16 +246,16 @@ impl Server {
             tokio::spawn(demo::run(DemoOptions::default(), database, appender, stop));
         }
         http::serve::serve(listener, site, &app).await;
-        if let Err(error) = running.await {
-            tracing::error!(%error, "the runner ended badly; its leases run out");
+        while let Some(ended) = consumers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a consumer of the log did not stop in order");
+            }
         }
         let farewell = announce(&app, "system.stopped", json!(system::Stopped { process }));
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
         }
-        forgetting.abort();
-        protecting.abort();
-        keeping_logs.abort();
+        drop(upkeep);
         following.await?
     }
 }
@@ -270,14 +283,19 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
             Ok(Tailed::Events(events)) => {
                 app.accounts.apply(&events);
                 app.incident_statistics.notice(&events);
-                app.wake.notice(&events);
+                app.dashboard.notice(&events);
+                app.utilization.notice(&events);
                 app.control.apply(&events);
+                app.checker.notice(&events);
+                app.wake.notice(&events);
                 obey(&app);
                 app.hub.publish(events);
             }
             Ok(Tailed::Rewritten(head)) => {
                 app.accounts.load(&app.database).await?;
                 app.incident_statistics.rewrite(head);
+                app.dashboard.rewrite(head);
+                app.utilization.rewrite(head);
                 app.control.load(&app.database).await?;
                 obey(&app);
                 app.hub.rewrite(head);
@@ -296,18 +314,6 @@ fn obey(app: &App) {
     if app.hub.mode().disabled != disabled {
         tracing::info!(disabled, "streams");
         app.hub.change_mode(|mode| mode.disabled = disabled);
-    }
-}
-
-/// Drops replies whose 24 hours are over, and callers who have been quiet.
-async fn forget(app: Arc<App>) {
-    let mut ticks = interval(FORGET_EVERY);
-    loop {
-        ticks.tick().await;
-        app.limits.forget();
-        if let Err(error) = read::forget_replies(&app.database).await {
-            tracing::warn!(%error, "old replies stay for now");
-        }
     }
 }
 
@@ -337,34 +343,4 @@ async fn assert_durable(database: &Database) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// What nobody should learn late, whatever the load.
-const CRITICAL: [&str; 5] =
-    ["incident.created", "incident.status.changed", "user.disabled", "user.roles.changed", "user.session.revoked"];
-/// What comes in floods of equal ones, as when somebody guesses passwords.
-const DEBOUNCED: [&str; 1] = ["user.sign_in.failed"];
-const DEBOUNCE_MS: u32 = 100;
-
-/// Every type that the code knows.
-pub fn registry() -> Registry {
-    let stored = |permissions: &'static [&'static str]| {
-        move |(name, description, schema)| EventType {
-            name,
-            description,
-            permissions,
-            schema,
-            persistence: true,
-            broadcast: true,
-            critical: CRITICAL.contains(&name),
-            debounce_ms: if DEBOUNCED.contains(&name) { DEBOUNCE_MS } else { 0 },
-        }
-    };
-    let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));
-    let incidents = incidents.map(stored(&[INCIDENTS_READ]));
-    let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
-    let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
-    let logs = logs::event_types().into_iter().map(stored(&[LOGS_READ]));
-    let automations = automation::event_types().into_iter().map(stored(&[AUTOMATIONS_READ]));
-    Registry::new(incidents.chain(users).chain(system).chain(logs).chain(automations))
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use signalbox::domain::permission;
 
 use crate::harness::{python, world};
 
@@ -25,8 +26,11 @@ fn every_operation_says_who_may_call_it_and_how_it_fails() {
         for (method, operation) in operations.as_object().unwrap() {
             let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no operationId"));
             assert!(operation["summary"].is_string(), "{id} has no summary");
-            assert_eq!(operation["security"].is_null(), open.contains(&id), "{id}");
-            if operation["security"].is_array() {
+            assert_eq!(operation["security"] == json!([]), open.contains(&id), "{id}");
+            let needed = operation["x-permission"].as_str();
+            let known = |word: &str| word == "signed_in" || permission::named(word).is_some();
+            assert!(needed.map_or(open.contains(&id), known), "{id} does not say what it needs");
+            if operation["security"] != json!([]) {
                 assert!(operation["responses"]["401"].is_object(), "{id}");
             }
         }

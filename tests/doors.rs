@@ -133,7 +133,7 @@ async fn a_reader_that_talks_instead_of_listening_is_closed() {
     raw.send("a few words are thrown away\r\n").await;
     report(&client, "still there").await;
     raw.until("event: incident.created\n").await;
-    raw.send(&"much more than a reader has to say ".repeat(1 << 16)).await;
+    raw.send_until_closed(&"much more than a reader has to say ".repeat(1 << 16)).await;
     server.has_open(0).await;
 }
 

@@ -11,13 +11,20 @@ use reqwest::Method;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use signalbox::domain::user::Role;
 
-use crate::harness::{Answer, Client, PASSWORD, PATIENCE, Stream, World, execute, world};
+use crate::harness::{Answer, Client, PASSWORD, PATIENCE, Running, Stream, World, execute, world};
 use crate::process::{Home, Program};
 
 const STREAM: &str = "/api/v1/events/stream";
 /// What a process tells the others by.
 const PLACES: &str =
     "from pg_stat_activity where application_name like 'signalbox-places%' and datname = current_database()";
+
+/// Two processes on one database, and somebody signed in at each.
+async fn two_servers(world: &World, setting: &str) -> ([Running; 2], [Client; 2]) {
+    let servers = [world.serve_with(&[setting]).await, world.serve_with(&[setting]).await];
+    let clients = [servers[0].admin().await, servers[1].admin().await];
+    (servers, clients)
+}
 
 /// Opens a stream, or says why not.
 async fn open(client: &Client) -> Result<Stream, Answer> {
@@ -74,9 +81,7 @@ async fn written(world: &World, open: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_has_so_many_streams_over_all_processes_and_the_next_is_told_why() {
     let world = world().await;
-    let settings = ["--streams-per-user=3"];
-    let servers = [world.serve_with(&settings).await, world.serve_with(&settings).await];
-    let clients = [servers[0].admin().await, servers[1].admin().await];
+    let (servers, clients) = two_servers(&world, "--streams-per-user=3").await;
     let mut streams = open_all(&clients[0], 2).await;
     streams.extend(open_all(&clients[1], 1).await);
     for client in &clients {
@@ -98,9 +103,7 @@ async fn a_user_has_so_many_streams_over_all_processes_and_the_next_is_told_why(
 #[tokio::test(flavor = "multi_thread")]
 async fn of_streams_that_are_opened_everywhere_at_once_no_more_than_the_limit_get_a_place() {
     let world = world().await;
-    let settings = ["--streams-per-user=5"];
-    let servers = [world.serve_with(&settings).await, world.serve_with(&settings).await];
-    let clients = [servers[0].admin().await, servers[1].admin().await];
+    let (_servers, clients) = two_servers(&world, "--streams-per-user=5").await;
     let opened = join_all((0..40).map(|n| open(&clients[n % 2]))).await;
     assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 5);
     drop(opened);
@@ -164,9 +167,7 @@ async fn the_places_of_a_process_that_stops_come_back_while_its_streams_say_good
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_loses_its_session_tells_all_that_it_has_open_to_the_next() {
     let world = world().await;
-    let settings = ["--streams-per-user=3"];
-    let servers = [world.serve_with(&settings).await, world.serve_with(&settings).await];
-    let clients = [servers[0].admin().await, servers[1].admin().await];
+    let (_servers, clients) = two_servers(&world, "--streams-per-user=3").await;
     let mut streams = open_all(&clients[0], 2).await;
     streams.extend(open_all(&clients[1], 1).await);
     execute(&world.owner, &format!("truncate stream_places; select pg_terminate_backend(pid, 5000) {PLACES}")).await;
@@ -182,9 +183,7 @@ async fn a_process_that_loses_its_session_tells_all_that_it_has_open_to_the_next
 async fn while_the_database_is_away_each_process_counts_alone() {
     let world = world().await;
     let database: String = world.value("select current_database()::text").await;
-    let settings = ["--streams-per-user=2"];
-    let servers = [world.serve_with(&settings).await, world.serve_with(&settings).await];
-    let clients = [servers[0].admin().await, servers[1].admin().await];
+    let (_servers, clients) = two_servers(&world, "--streams-per-user=2").await;
     let mut streams = open_all(&clients[0], 1).await;
     execute(&world.owner, &format!("revoke connect on database {database} from public")).await;
     execute(&world.owner, &format!("select pg_terminate_backend(pid, 5000) {PLACES}")).await;

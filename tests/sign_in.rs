@@ -175,6 +175,7 @@ async fn a_cookie_reads_from_anywhere_and_writes_from_its_own_origin_only() {
     let granted = sign_in(&server, "admin", PASSWORD).await;
     let cookies = cookies(&granted).join("; ");
     let anonymous = server.anonymous();
+    anonymous.with_token(granted.json["access_token"].as_str().unwrap()).caught_up().await;
     let request = |method, path: &str, headers: &[(&str, &str)]| {
         let request = anonymous.request(method, path).header("cookie", &cookies);
         headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
@@ -395,7 +396,7 @@ async fn a_role_that_is_taken_away_takes_effect_on_open_streams_with_the_event_t
     let events: Vec<&str> =
         replayed.iter().map(|frame| frame.event.as_str()).filter(|event| !event.is_empty()).collect();
     assert_eq!(events, ["incident.created", "ready"]);
-    assert_eq!(client.get("/api/v1/me").await.json["permissions"], json!(["incidents.read"]));
+    assert_eq!(client.get("/api/v1/me").await.json["permissions"], json!(["incidents.read", "logs.read"]));
 }
 
 #[tokio::test]
@@ -403,6 +404,7 @@ async fn a_token_in_the_query_is_good_for_streams_where_the_server_allows_it_and
     let world = world().await;
     let servers = [world.serve().await, world.serve_with(&["--query-token"]).await];
     let token = servers[0].admin().await.token;
+    servers[1].anonymous().with_token(&token).caught_up().await;
     let ask =
         |server: &Running, path: &str| server.anonymous().request(Method::GET, &format!("{path}?access_token={token}"));
     Answer::of(ask(&servers[0], "/api/v1/events/stream")).await.is_problem(401, "unauthorized");

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each part may name of ours, beside itself.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("egress", &[]),
     ("postgres", &[]),
     ("log", &["postgres"]),
-    ("projections", &["domain", "log", "postgres", "incidents"]),
+    ("projections", &["domain", "log", "postgres", "incidents", "servers"]),
     ("metrics", &[]),
     ("hub", &["log", "metrics", "postgres", "projections"]),
     ("consumer", &["hub", "log", "postgres"]),
@@ -19,7 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
 fn modules_import_downwards_only() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut wrong = Vec::new();
-    for (part, allowed) in MAY_IMPORT {
+    for &(part, allowed) in MAY_IMPORT {
         for file in rust_files(&root.join(part)) {
             let text = fs::read_to_string(&file).unwrap();
             for (number, line) in text.lines().enumerate() {

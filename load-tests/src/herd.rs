@@ -1,4 +1,4 @@
-//! Many users ask for the same statistics in the same moment, just after a change made the kept answer old.
+//! Many users ask for the same dashboard in the same moment, just after a change made the kept answer old.
 //!
 //! The queries are counted by PostgreSQL. What else goes on in such a window is counted before in one
 //! like it in which nobody asks; statements seen there are not the herd's.
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What everybody asks for.
-const STATISTICS: &str = "/api/v1/incidents/stats";
+const DASHBOARD: &str = "/api/v1/dashboard/stats";
 
 /// Incidents to count.
 const INCIDENTS: usize = 500;
@@ -89,7 +89,7 @@ struct Largest {
 pub async fn run(options: Options) -> Result<()> {
     let stage = Stage::set("herd", Vec::new()).await?;
     let mut connection = Connection::open(stage.address).await?;
-    require_statistics(&stage, &mut connection).await?;
+    require_dashboard(&stage, &mut connection).await?;
     stage.report_incidents(INCIDENTS).await?;
     let mut herds = Vec::new();
     for users in options.users.map_or(vec![50, 1_000], |users| vec![users]) {
@@ -101,17 +101,17 @@ pub async fn run(options: Options) -> Result<()> {
     if options.json { report::json(&Line { herds, largest }) } else { Ok(()) }
 }
 
-/// Fails with a clear message where the server has no statistics.
-async fn require_statistics(stage: &Stage, connection: &mut Connection) -> Result<()> {
+/// Fails with a clear message where the server has no dashboard.
+async fn require_dashboard(stage: &Stage, connection: &mut Connection) -> Result<()> {
     let reply = connection.send(get(&stage.token)).await?;
     if reply.head.status != 200 {
-        bail!("this server has no GET {STATISTICS}: it answered {}", reply.head.status);
+        bail!("this server has no GET {DASHBOARD}: it answered {}", reply.head.status);
     }
     Ok(())
 }
 
 fn get(token: &str) -> Request<'_> {
-    Request::get(STATISTICS, token)
+    Request::get(DASHBOARD, token)
 }
 
 async fn herd(stage: &Stage, connection: &mut Connection, users: usize) -> Result<Figures> {
@@ -198,7 +198,7 @@ async fn ask(mut connection: Connection, token: String, barrier: Arc<Barrier>) -
 
 fn print(herds: &[Figures]) {
     let heads = ["users", "requests", "queries", "stale answers", "p50 ms", "max ms"];
-    let mut table = Table::new(format!("GET {STATISTICS}, all at once after a change"), heads);
+    let mut table = Table::new(format!("GET {DASHBOARD}, all at once after a change"), heads);
     for herd in herds {
         table.row([
             thousands(herd.users as f64),

@@ -26,6 +26,7 @@
 pub mod append;
 pub mod changes;
 pub mod clock;
+pub mod dashboard;
 pub mod fanout;
 pub mod herd;
 pub mod history;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Parser;
-use load_tests::{append, fanout, herd, polling, roundtrip, serve, slow, storm, switch};
+use load_tests::{append, dashboard, fanout, herd, polling, roundtrip, serve, slow, storm, switch};
 
 /// Scenarios that measure Signalbox, and the designs and servers to compare it with.
 #[derive(Parser)]
@@ -23,8 +23,10 @@ enum Scenario {
     Storm(storm::Options),
     /// Readers that stop reading, and what the others feel of it.
     Slow(slow::Options),
-    /// Many users who ask for the same statistics in the same moment.
+    /// Many users who ask for the same dashboard in the same moment.
     Herd(herd::Options),
+    /// The dashboard's answers, from memory and not.
+    Dashboard(dashboard::Options),
     /// A panel that polls, and the same panel on streams.
     Polling(polling::Options),
     /// Streams switched off and on again, in one process for the other.
@@ -48,6 +50,7 @@ async fn main() -> Result<()> {
         Scenario::Storm(options) => storm::run(options).await,
         Scenario::Slow(options) => slow::run(options).await,
         Scenario::Herd(options) => herd::run(options).await,
+        Scenario::Dashboard(options) => dashboard::run(options).await,
         Scenario::Polling(options) => polling::run(options).await,
         Scenario::Switch(options) => switch::run(options).await,
         Scenario::Soak(options) => roundtrip::soak::run(options).await,

@@ -4,10 +4,14 @@ select 'incident' as kind, id, state::text as state from incidents
 union all
 select 'user', id, state::text from users
 union all
-select 'runbook', id, state::text from runbooks
+select 'server', id, state::text from servers
 union all
-select 'execution', id, state::text from executions
+select 'server_filters', user_id, state::text from server_filters
 union all
 select 'notification-channel', id, state::text from notification_channels
 union all
-select 'notification-rule', id, state::text from notification_rules;
+select 'notification-rule', id, state::text from notification_rules
+union all
+select 'runbook', id, state::text from runbooks
+union all
+select 'execution', id, state::text from executions;

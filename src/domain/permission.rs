@@ -1,49 +1,79 @@
 //! What can be permitted, as `module.action`.
 
-/// See incidents and their events.
-pub const INCIDENTS_READ: &str = "incidents.read";
-/// Create and change incidents.
-pub const INCIDENTS_WRITE: &str = "incidents.write";
-/// See runbooks, their executions and what these print.
-pub const AUTOMATIONS_READ: &str = "automations.read";
-/// Create and change runbooks.
-pub const AUTOMATIONS_WRITE: &str = "automations.write";
-/// Start, cancel and resume executions.
-pub const AUTOMATIONS_RUN: &str = "automations.run";
-/// Let executions go on that wait for a person, or not.
-pub const AUTOMATIONS_APPROVE: &str = "automations.approve";
-/// See channels, rules and what became of deliveries.
-pub const NOTIFICATIONS_READ: &str = "notifications.read";
-/// Create and change channels and rules.
-pub const NOTIFICATIONS_WRITE: &str = "notifications.write";
-/// See users, their roles and their sign-ins.
-pub const USERS_READ: &str = "users.read";
-/// Create and change users.
-pub const USERS_WRITE: &str = "users.write";
-/// See what the server says of itself.
-pub const SYSTEM_READ: &str = "system.read";
-/// Switch things off and on.
-pub const SYSTEM_CONTROL: &str = "system.control";
+/// What an operation needs. A handler's signature names one of these types, so that what is checked and what
+/// the API document says cannot differ.
+pub trait Needs: Send + Sync + 'static {
+    /// The permission; `None`: it is enough to be signed in.
+    const PERMISSION: Option<&'static str>;
+}
 
-/// Search log lines and follow them.
-pub const LOGS_READ: &str = "logs.read";
-/// Send log lines.
-pub const LOGS_WRITE: &str = "logs.write";
+/// Each permission once: its type for signatures, its name for events and roles, its word for the contract.
+macro_rules! permissions {
+    ($($(#[$about:meta])* $kind:ident $name:ident $word:literal,)+) => {
+        $(
+            $(#[$about])*
+            pub const $name: &str = $word;
 
-/// Every permission there is.
-pub const ALL: [&str; 14] = [
-    INCIDENTS_READ,
-    INCIDENTS_WRITE,
-    AUTOMATIONS_READ,
-    AUTOMATIONS_WRITE,
-    AUTOMATIONS_RUN,
-    AUTOMATIONS_APPROVE,
-    NOTIFICATIONS_READ,
-    NOTIFICATIONS_WRITE,
-    USERS_READ,
-    USERS_WRITE,
-    SYSTEM_READ,
-    SYSTEM_CONTROL,
-    LOGS_READ,
-    LOGS_WRITE,
-];
+            $(#[$about])*
+            #[derive(Debug, Clone, Copy)]
+            pub struct $kind;
+
+            impl Needs for $kind {
+                const PERMISSION: Option<&'static str> = Some($name);
+            }
+        )+
+
+        /// Every permission there is.
+        pub const ALL: &[&str] = &[$($name),+];
+    };
+}
+
+permissions! {
+    /// See incidents and their events.
+    IncidentsRead INCIDENTS_READ "incidents.read",
+    /// Create and change incidents.
+    IncidentsWrite INCIDENTS_WRITE "incidents.write",
+    /// See servers, whether they answer and how busy they are.
+    ServersRead SERVERS_READ "servers.read",
+    /// Enter and change servers, test them, and let them be down.
+    ServersWrite SERVERS_WRITE "servers.write",
+    /// Say how busy a server is: for the agent or cron job on it.
+    ServersReport SERVERS_REPORT "servers.report",
+    /// See runbooks and their executions.
+    AutomationsRead AUTOMATIONS_READ "automations.read",
+    /// Create and change runbooks.
+    AutomationsWrite AUTOMATIONS_WRITE "automations.write",
+    /// Start, cancel and resume executions.
+    AutomationsRun AUTOMATIONS_RUN "automations.run",
+    /// Let executions go on that wait for a person, or not.
+    AutomationsApprove AUTOMATIONS_APPROVE "automations.approve",
+    /// See users, their roles and their sign-ins.
+    UsersRead USERS_READ "users.read",
+    /// Create and change users, roles and other people's tokens.
+    UsersWrite USERS_WRITE "users.write",
+    /// See what the server says of itself.
+    SystemRead SYSTEM_READ "system.read",
+    /// Switch things off and on.
+    SystemControl SYSTEM_CONTROL "system.control",
+    /// Search log lines and follow them.
+    LogsRead LOGS_READ "logs.read",
+    /// Send log lines.
+    LogsWrite LOGS_WRITE "logs.write",
+    /// See channels, rules and what became of deliveries.
+    NotificationsRead NOTIFICATIONS_READ "notifications.read",
+    /// Create and change channels and rules.
+    NotificationsWrite NOTIFICATIONS_WRITE "notifications.write",
+}
+
+/// Anyone who is signed in: what the operation shows or does is the caller's own, or is filtered by rights.
+#[derive(Debug, Clone, Copy)]
+pub struct Anyone;
+
+impl Needs for Anyone {
+    const PERMISSION: Option<&'static str> = None;
+}
+
+/// The permission of this word, if there is one.
+pub fn named(word: &str) -> Option<&'static str> {
+    ALL.iter().copied().find(|permission| *permission == word)
+}

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::permission::{
     self, AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ,
-    LOGS_WRITE, NOTIFICATIONS_READ, SYSTEM_READ, USERS_READ,
+    LOGS_WRITE, NOTIFICATIONS_READ, SERVERS_READ, SERVERS_WRITE, SYSTEM_READ, USERS_READ,
 };
 
 /// A name for a set of permissions.
@@ -43,7 +43,7 @@ impl Role {
     /// What the role may do.
     pub fn permissions(self) -> &'static [&'static str] {
         match self {
-            Role::Admin => &permission::ALL,
+            Role::Admin => permission::ALL,
             Role::Operator => &[
                 INCIDENTS_READ,
                 INCIDENTS_WRITE,
@@ -53,12 +53,20 @@ impl Role {
                 LOGS_READ,
                 LOGS_WRITE,
                 NOTIFICATIONS_READ,
+                SERVERS_READ,
+                SERVERS_WRITE,
                 SYSTEM_READ,
             ],
-            Role::Viewer => &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ],
-            Role::Auditor => {
-                &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ, NOTIFICATIONS_READ, USERS_READ, SYSTEM_READ]
-            }
+            Role::Viewer => &[INCIDENTS_READ, AUTOMATIONS_READ, LOGS_READ, SERVERS_READ],
+            Role::Auditor => &[
+                INCIDENTS_READ,
+                AUTOMATIONS_READ,
+                LOGS_READ,
+                NOTIFICATIONS_READ,
+                SERVERS_READ,
+                USERS_READ,
+                SYSTEM_READ,
+            ],
         }
     }
 }

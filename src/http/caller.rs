@@ -1,11 +1,9 @@
-//! Who asks, and how: the first argument of every handler, so that nothing is looked at before it.
+//! Who asks, and how. Handlers get it through `allowed.rs`.
 
 use std::sync::Arc;
 
+use poem::Request;
 use poem::http::{HeaderMap, Method, StatusCode, header};
-use poem::{Request, RequestBody, Result};
-use poem_openapi::registry::{MetaSecurityScheme, Registry};
-use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use uuid::Uuid;
 
 use super::problem::Problem;
@@ -40,18 +38,6 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Refuses a caller without this permission, and says so.
-    ///
-    /// # Errors
-    /// 403.
-    pub fn needs(&self, permission: &str) -> Result<(), Problem> {
-        if self.account.permissions.contains(permission) {
-            return Ok(());
-        }
-        let detail = format!("this needs the permission {permission}");
-        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
-    }
-
     /// Why events of this request happen.
     pub fn cause(&self) -> Cause {
         self.cause.clone()
@@ -68,7 +54,11 @@ impl Caller {
         Some(Idempotency { principal: self.cause.actor.clone(), key, body_hash, reply })
     }
 
-    async fn of(request: &Request) -> Result<Caller, Problem> {
+    /// Who sent this request.
+    ///
+    /// # Errors
+    /// 401 without a valid token; 403 for a cookie from elsewhere; 429; 503.
+    pub(super) async fn of(request: &Request) -> Result<Caller, Problem> {
         let app: &Arc<App> = request.data().ok_or_else(|| Problem::unauthorized("not signed in"))?;
         let shown = token(request, app).and_then(|(token, by_cookie)| {
             let claims = app.tokens.check(&token).map_err(|invalid| Problem::unauthorized(&invalid.to_string()))?;
@@ -180,38 +170,4 @@ fn expected(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     version.map(Some).ok_or_else(|| {
         Problem::bad_request("invalid_header", "If-Match is the ETag that an answer carried, such as \"3\", or *")
     })
-}
-
-impl<'a> ApiExtractor<'a> for Caller {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        let scheme = |ty, description, name, key_in, scheme, bearer_format| MetaSecurityScheme {
-            ty,
-            description: Some(description),
-            name,
-            key_in,
-            scheme,
-            bearer_format,
-            flows: None,
-            openid_connect_url: None,
-        };
-        let bearer = "The access token that signing in gave.";
-        registry.create_security_scheme("bearer", scheme("http", bearer, None, None, Some("bearer"), Some("JWT")));
-        let cookie = "The same token in an HttpOnly cookie, for pages of the same origin.";
-        registry.create_security_scheme(
-            "cookie",
-            scheme("apiKey", cookie, Some(ACCESS_COOKIE), Some("cookie"), None, None),
-        );
-    }
-
-    fn security_schemes() -> Vec<&'static str> {
-        vec!["bearer", "cookie"]
-    }
-
-    async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> Result<Caller> {
-        Ok(Caller::of(request).await?)
-    }
 }

@@ -6,6 +6,8 @@ use poem::{Endpoint, Request, Response, Result};
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Value, json};
 
+use super::allowed::{SCHEMES, SIGNED_IN};
+
 /// The document of this version: what `openapi/openapi.json` holds and `/openapi.json` serves.
 pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
     let mut document: Value = serde_json::from_str(&service.spec()).unwrap_or_default();
@@ -14,10 +16,14 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
          Errors are RFC 9457 problems. Commands take `Idempotency-Key` and `If-Match`. \
          Answers of 1 KiB and more come in gzip to whoever sends `Accept-Encoding: gzip`; bodies of requests come plain."
     );
-    document["info"]["license"] = json!({ "name": "Apache-2.0" });
+    document["info"]["license"] = json!({ "name": "Apache-2.0", "identifier": "Apache-2.0" });
+    document["servers"] = json!([{ "url": "/" }]); // wherever the document came from
     for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
         for (method, operation) in path.as_object_mut().into_iter().flatten() {
+            declare(operation);
             complete(method, operation);
+            // Said in so many words where no token is needed.
+            operation.as_object_mut().map(|operation| operation.entry("security").or_insert_with(|| json!([])));
         }
     }
     refuse_unknown_fields(&mut document);
@@ -62,6 +68,22 @@ fn refuse_unknown_fields(document: &mut Value) {
     }
 }
 
+/// Says what the operation needs, as its handler's signature does: see `allowed.rs`.
+fn declare(operation: &mut Value) {
+    let Some(ways) = operation.get_mut("security").and_then(Value::as_array_mut) else { return };
+    let names = |way: &Value| way.as_object().and_then(|way| way.keys().next().cloned()).unwrap_or_default();
+    let needed = ways.iter().map(names).find(|name| !SCHEMES.contains(&name.as_str()));
+    ways.retain(|way| SCHEMES.contains(&names(way).as_str()));
+    let Some(needed) = needed else { return };
+    let sentence = match needed.as_str() {
+        SIGNED_IN => "For everybody who is signed in.".to_owned(),
+        permission => format!("Needs the permission `{permission}`."),
+    };
+    let before = operation["description"].as_str().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    operation["description"] = json!(before + &sentence);
+    operation["x-permission"] = json!(needed);
+}
+
 /// What holds for all operations of a kind and is written once: here.
 fn complete(method: &str, operation: &mut Value) {
     let is_command = method != "get";
@@ -72,7 +94,6 @@ fn complete(method: &str, operation: &mut Value) {
     let has_path = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "path"));
     let takes =
         |name: &str| operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == name));
-    let takes_query = operation["parameters"].as_array().is_some_and(|all| all.iter().any(|one| one["in"] == "query"));
     let takes_position = takes("min_seq") || id == "listEvents";
     let never = |status: &str| match status {
         "405" => true, // this method does exist
@@ -94,10 +115,8 @@ fn complete(method: &str, operation: &mut Value) {
         .collect();
     if let Some(responses) = operation["responses"].as_object_mut() {
         unwanted.iter().for_each(|status| drop(responses.remove(status)));
-        if takes_query {
-            // The edge refuses parameters that the operation does not know.
-            responses.entry("400").or_insert_with(|| problem("The request is malformed: `errors` says where."));
-        }
+        // The edge refuses parameters that the operation does not know.
+        responses.entry("400").or_insert_with(|| problem("The request is malformed: `errors` says where."));
     }
     // These append nothing that a repetition would double.
     if !is_command || !secured || matches!(id.as_str(), "connectStream" | "logout") {

@@ -15,9 +15,8 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 
 use super::App;
 use super::answer::Answer;
-use super::caller::Caller;
 use super::health::Tag;
-use crate::domain::permission::SYSTEM_READ;
+use crate::domain::permission::SystemRead;
 use crate::log::{read, sha256};
 use crate::metrics::Now;
 
@@ -32,10 +31,7 @@ impl Scrape {
     ///
     /// OpenMetrics text. Each process counts for itself.
     #[oai(path = "/metrics", method = "get", operation_id = "metrics")]
-    async fn metrics(&self, scraper: Scraper, app: Data<&Arc<App>>) -> Answer<Exposition> {
-        if let Scraper::User(caller) = scraper {
-            caller.needs(SYSTEM_READ)?;
-        }
+    async fn metrics(&self, _scraper: Scraper, app: Data<&Arc<App>>) -> Answer<Exposition> {
         Ok(Exposition(app.metrics.exposition(&now(&app).await)))
     }
 }
@@ -44,7 +40,7 @@ async fn now(app: &App) -> Now {
     let lag = read::head(&app.database).await.ok().map(|head| (head.seq - app.hub.head().seq).max(0));
     let (head, mode, report) = (app.hub.head().seq, app.hub.mode(), app.protection.report());
     let [lagging_800, lagging_1000] = app.hub.open().behind(head, [800, 1_000]).map(|count| count as u64);
-    let kept = app.incident_statistics.counts().await;
+    let kept = app.incident_statistics.counts().await + app.dashboard.counts().await + app.utilization.counts().await;
     Now {
         kept: (kept.hits, kept.misses, kept.deduplicated, kept.size),
         streams: app.hub.open().count() as u64,
@@ -61,13 +57,11 @@ async fn now(app: &App) -> Now {
     }
 }
 
-/// Who may read metrics.
-pub enum Scraper {
-    /// With the token of the settings.
-    Known,
-    /// Signed in.
-    User(Box<Caller>),
-}
+/// Who may read metrics: with the token of the settings, or signed in with a permission.
+pub struct Scraper;
+
+/// The other way in.
+type Allowed = super::allowed::Allowed<SystemRead>;
 
 impl<'a> ApiExtractor<'a> for Scraper {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
@@ -75,11 +69,11 @@ impl<'a> ApiExtractor<'a> for Scraper {
     type ParamRawType = ();
 
     fn register(registry: &mut Registry) {
-        Caller::register(registry);
+        Allowed::register(registry);
     }
 
     fn security_schemes() -> Vec<&'static str> {
-        Caller::security_schemes()
+        Allowed::security_schemes()
     }
 
     async fn from_request(
@@ -96,9 +90,10 @@ impl<'a> ApiExtractor<'a> for Scraper {
             verify_slices_are_equal(&sha256(token.as_bytes()), &sha256(shown.as_bytes())).is_ok()
         };
         if token.zip(shown).is_some_and(same) {
-            return Ok(Scraper::Known);
+            return Ok(Scraper);
         }
-        Ok(Scraper::User(Box::new(Caller::from_request(request, body, options).await?)))
+        Allowed::from_request(request, body, options).await?;
+        Ok(Scraper)
     }
 }
 

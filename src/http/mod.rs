@@ -1,10 +1,12 @@
 //! All that knows HTTP. The whole route table is [`site`]; `docs.rs` turns it into the OpenAPI document.
 
+pub mod allowed;
 pub mod answer;
 mod automations;
 pub mod caller;
 mod command;
 mod compress;
+mod dashboard;
 pub mod docs;
 mod edge;
 mod events;
@@ -12,10 +14,13 @@ mod handover;
 mod health;
 mod incidents;
 pub mod limits;
+mod logs;
 mod metrics;
+mod notifications;
 mod page;
 pub mod problem;
 pub mod serve;
+mod servers;
 mod sign_in;
 mod stream;
 mod system;
@@ -44,10 +49,13 @@ use crate::egress::Egress;
 use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
+use crate::notifications::Sender;
 use crate::postgres::Database;
+use crate::projections::dashboard::{Busiest, Busy, Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
 use crate::runner::{Allowed, Wake};
+use crate::servers::Checker;
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
@@ -65,6 +73,10 @@ pub struct App {
     pub appender: Appender,
     /// Where users may let it connect to.
     pub egress: Egress,
+    /// Goes round and tests servers.
+    pub checker: Checker,
+    /// For webhooks and mail.
+    pub sender: Sender,
     /// For following.
     pub hub: Arc<Hub>,
     /// How many streams each user may follow by.
@@ -79,6 +91,12 @@ pub struct App {
     pub wake: Arc<Wake>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
+    /// Everything in figures.
+    pub dashboard: SingleFlight<Question, dashboard::Parts>,
+    /// How busy servers are.
+    pub utilization: SingleFlight<Busiest, Vec<Busy>>,
+    /// Names that a question may use.
+    pub time_zones: TimeZones,
     /// Whether there are streams, and for whom.
     pub control: Control,
     /// What it counts.
@@ -145,8 +163,13 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         sign_in::SignIn,
         incidents::Incidents,
         incidents::Statistics,
-        automations::Runbooks,
-        automations::Executions,
+        (automations::Runbooks, automations::Executions), // the framework takes 16 at once
+        dashboard::Dashboard,
+        servers::Servers,
+        servers::Measures,
+        servers::Filters,
+        logs::Logs,
+        (notifications::Channels, notifications::Rules, notifications::Deliveries),
         events::Events,
         stream::Streams,
         transport::Transports,

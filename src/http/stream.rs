@@ -14,13 +14,15 @@ use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use uuid::Uuid;
 
+use super::allowed::Allowed;
 use super::answer::{Answer, Done, Reply};
-use super::caller::Caller;
 use super::compress::accepts_gzip;
-use super::events::{EventView, Tag, filter, position};
+use super::events::{EventView, Tag, facts, filter, position};
 use super::handover::Door;
+use super::logs::Level;
 use super::problem::Problem;
 use super::{App, transport};
+use crate::domain::permission::Anyone;
 use crate::hub::{Cursor, Encoding, Filter, Reader, Refused, Subscription, Viewer};
 use crate::log::sha256;
 
@@ -53,7 +55,7 @@ impl Streams {
     #[allow(clippy::too_many_arguments)] // each is a parameter of the contract
     async fn stream(
         &self,
-        caller: Caller,
+        caller: Allowed<Anyone>,
         request: &Request,
         /// The last id you have; sent by EventSource itself when it reconnects.
         #[oai(name = "Last-Event-ID")]
@@ -71,13 +73,21 @@ impl Streams {
         stream: Query<Option<String>>,
         /// One collaboration session.
         session: Query<Option<String>>,
+        /// Whose data name this `server`.
+        server: Query<Option<String>>,
+        /// Whose data name this `execution`.
+        execution: Query<Option<Uuid>>,
+        /// With log lines at least as bad.
+        level: Query<Option<Level>>,
         /// An access token, where the server allows it.
         access_token: Query<Option<String>>,
     ) -> Answer<Frames> {
         let _ = access_token; // read by Caller
         let returns = last_id.0.is_some();
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
-        let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0)?.within(&caller.account.permissions);
+        let facts = facts(server.0, execution.0, level.0);
+        let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0, facts)?;
+        let filter = filter.within(&caller.account.permissions);
         open(&caller.app, request, caller.viewer(), filter, from, returns).await
     }
 
@@ -85,7 +95,7 @@ impl Streams {
     ///
     /// For readers that can send neither a header nor a cookie. It carries your rights for 30 seconds, once.
     #[oai(path = "/events/connect", method = "post", operation_id = "connectStream")]
-    async fn connect(&self, caller: Caller) -> Answer<Done<StreamTicket, 201>> {
+    async fn connect(&self, caller: Allowed<Anyone>) -> Answer<Done<StreamTicket, 201>> {
         let mut bytes = [0; TICKET_BYTES];
         aws_lc_rs::rand::fill(&mut bytes)
             .map_err(|_unspecified| Problem::unavailable("no_entropy", "the system gives no random bytes", 1))?;
@@ -122,11 +132,18 @@ impl Streams {
         stream: Query<Option<String>>,
         /// One collaboration session.
         session: Query<Option<String>>,
+        /// Whose data name this `server`.
+        server: Query<Option<String>>,
+        /// Whose data name this `execution`.
+        execution: Query<Option<Uuid>>,
+        /// With log lines at least as bad.
+        level: Query<Option<Level>>,
     ) -> Answer<Frames> {
         // Parameters first: a mistake in them shall not use up the id.
         let returns = last_id.0.is_some();
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
-        let filter = filter(&app, types.0.as_deref(), stream.0, session.0)?;
+        let facts = facts(server.0, execution.0, level.0);
+        let filter = filter(&app, types.0.as_deref(), stream.0, session.0, facts)?;
         let used = || Problem::unauthorized("this stream id is unknown, used or too old; get another one");
         if stream_id.0.len() > TICKET_CHARS {
             return Err(used());

@@ -12,10 +12,11 @@ use poem_openapi::{Enum, Object, OpenApi};
 use uuid::Uuid;
 
 use super::App;
+use super::allowed::Allowed;
 use super::answer::Answer;
-use super::caller::Caller;
 use super::events::Tag;
 use super::problem::Problem;
+use crate::domain::permission::Anyone;
 use crate::hub::Level;
 
 /// A client that polls for now tries again after so many seconds: spread, so that not all come back at once,
@@ -66,7 +67,7 @@ impl Transports {
     ///
     /// What opening a stream would come to now, without opening one.
     #[oai(path = "/me/transport", method = "get", operation_id = "getTransport")]
-    async fn transport(&self, caller: Caller) -> Answer<Json<Offer>> {
+    async fn transport(&self, caller: Allowed<Anyone>) -> Answer<Json<Offer>> {
         let reason = polling(&caller.app, caller.account.user.id);
         let transport = if reason.is_some() { Transport::Polling } else { Transport::Sse };
         Ok(Json(Offer { transport, reason, retry_after_s: reason.map(Polling::retry_after_s) }))

@@ -9,11 +9,11 @@
 //! | `memory` | resident memory | 9/10 of the limit | `batched` |
 //! | | | the limit | `no_new_streams` |
 //! | | | 5/4 of the limit | `polling_only` |
-//! | `errors` | of the queries, appends and answers within 10 s, those that failed, if there were 20 | 20 % | `essential_only` |
-//! | | | 50 % | `no_new_streams` |
+//! | `errors` | of the queries, appends and answers within 10 s, those that failed, if there were 20 | 20 % | `batched` |
 //!
 //! The worst level counts. A breaker opens when its number has been bad for 3 s; `breaker.rs` says how it
-//! closes. Errors never close streams: a client that polls would only ask the ailing database more.
+//! closes. Errors neither close streams nor hold anything back: events go out of memory, and a client that polls, or
+//! that catches up later, would only ask the ailing database more.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -126,7 +126,7 @@ impl Protection {
             watch("connections", "%", LEAVE, &[(30.0, STAYS, Batched), (60.0, STAYS, NoNewStreams)]),
             watch("latency", "ms", LEAVE, &[(100.0, STAYS, Batched), (100.0, LASTS, EssentialOnly)]),
             watch("memory", "MiB", LEAVE_MEMORY, if memory_mib == 0 { &[] } else { &memory }),
-            watch("errors", "%", LEAVE, &[(20.0, STAYS, EssentialOnly), (50.0, STAYS, NoNewStreams)]),
+            watch("errors", "%", LEAVE, &[(20.0, STAYS, Batched)]),
         ];
         let readings = breakers.iter().map(Watch::reading).collect();
         let report = Report { level: Level::Normal, since: now, reason: "started".to_owned(), breakers: readings };
@@ -248,7 +248,7 @@ mod tests {
             ("nearly full", |_| Measures { resident_mib: 91.0, ..Measures::default() }, &[Batched]),
             ("full", |_| Measures { resident_mib: 100.0, ..Measures::default() }, &[NoNewStreams]),
             ("overfull", |_| Measures { resident_mib: 130.0, ..Measures::default() }, &[PollingOnly]),
-            ("failing", |s| Measures { asked: s * 10, failed: s * 5, ..Measures::default() }, &[NoNewStreams]),
+            ("failing", |s| Measures { asked: s * 10, failed: s * 5, ..Measures::default() }, &[Batched]),
         ];
         for (name, measures, expected) in bad {
             let (protection, start) = (Protection::new(100, OffsetDateTime::UNIX_EPOCH), Instant::now());

@@ -16,7 +16,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 pub use delays::Delays;
 
@@ -295,80 +295,64 @@ impl Metrics {
     }
 
     fn registered(&self) -> Registry {
-        let mut registry = Registry::default();
-        registry.register("sse_connections_active", "Streams open", self.sse_connections_active.clone());
-        registry.register("sse_connections", "Streams opened", self.sse_connections.clone());
-        registry.register("sse_events_sent", "Events written to streams, by type", self.sse_events_sent.clone());
-        registry.register(
-            "sse_reconnections",
-            "Streams opened by clients that had one before",
-            self.sse_reconnections.clone(),
-        );
-        registry.register(
-            "sse_connection_duration",
-            "How long streams were open, in seconds",
-            self.sse_connection_duration.clone(),
-        );
-        let delay = &self.commit_to_send_seconds;
-        registry.register(
-            "signalbox_commit_to_send_seconds",
-            "From an event's commit to its first write to a stream",
-            delay.clone(),
-        );
-        registry.register("signalbox_ring_hits", "Rounds found in memory", self.ring_hits.clone());
-        registry.register("signalbox_ring_misses", "Rounds read from the log", self.ring_misses.clone());
-        registry.register(
-            "signalbox_replay_events",
-            "Events that streams had missed when they opened",
-            self.replay_events.clone(),
-        );
-        registry.register(
-            "signalbox_resumes",
-            "Streams opened, by where they began: fresh, ring, log, reset",
-            self.resumes.clone(),
-        );
-        registry.register("signalbox_sent_bytes", "Bytes of frames written to streams", self.sent_bytes.clone());
-        registry.register("signalbox_streams_closed", "Streams that ended, by reason", self.streams_closed.clone());
-        registry.register(
-            "signalbox_append_seconds",
-            "From a command of the API to its outcome",
-            self.append_seconds.clone(),
-        );
-        registry.register("signalbox_answers", "Requests answered", self.answers.clone());
-        registry.register("signalbox_answer_failures", "Requests where the server failed", self.answers_failed.clone());
         let now = &self.observed;
-        registry.register("dedup_cache_hits", "Answers from the cache", now.dedup_cache_hits.clone());
-        registry.register("dedup_cache_misses", "Answers that were not in the cache", now.dedup_cache_misses.clone());
-        let shared = now.dedup_requests_deduplicated.clone();
-        registry.register("dedup_requests_deduplicated", "Requests that shared the answer of another", shared);
-        registry.register("dedup_cache_size", "Answers in the cache", now.dedup_cache_size.clone());
-        registry.register("signalbox_log_head", "Last position this process has seen", now.log_head.clone());
-        registry.register(
-            "signalbox_log_lag",
-            "Positions behind the database; -1 while it does not answer",
-            now.log_lag.clone(),
-        );
-        registry.register("signalbox_listening", "1 while notifications arrive", now.listening.clone());
-        registry.register("signalbox_append_queue", "Commands that wait to be recorded", now.append_queue.clone());
-        registry.register("signalbox_appends", "Commands that got an outcome", now.appends.clone());
-        registry.register("signalbox_append_failures", "Commands that got none", now.appends_failed.clone());
-        registry.register("signalbox_queries", "Queries", now.queries.clone());
-        registry.register("signalbox_query_failures", "Queries that failed", now.queries_failed.clone());
-        registry.register(
-            "signalbox_streams_lagging",
-            "Streams at least so many events behind",
-            now.streams_lagging.clone(),
-        );
-        registry.register(
-            "signalbox_streams_disabled",
-            "1 while streams are switched off",
-            now.streams_disabled.clone(),
-        );
-        let level = "0 normal, 1 batched, 2 essential only, 3 no new streams, 4 polling only";
-        registry.register("signalbox_level", level, now.level.clone());
-        registry.register("signalbox_breaker_level", "The level that each breaker asks for", now.breaker_level.clone());
-        registry.register("process_resident_memory_bytes", "Resident memory", now.resident_bytes.clone());
-        registry
+        Lines::default()
+            .line("sse_connections_active", "Streams open", &self.sse_connections_active)
+            .line("sse_connections", "Streams opened", &self.sse_connections)
+            .line("sse_events_sent", "Events written to streams, by type", &self.sse_events_sent)
+            .line("sse_reconnections", "Streams opened by clients that had one before", &self.sse_reconnections)
+            .line("sse_connection_duration", "How long streams were open, in seconds", &self.sse_connection_duration)
+            .line(
+                "signalbox_commit_to_send_seconds",
+                "From an event's commit to its first write to a stream",
+                &self.commit_to_send_seconds,
+            )
+            .line("signalbox_ring_hits", "Rounds found in memory", &self.ring_hits)
+            .line("signalbox_ring_misses", "Rounds read from the log", &self.ring_misses)
+            .line("signalbox_replay_events", "Events that streams had missed when they opened", &self.replay_events)
+            .line("signalbox_resumes", "Streams opened, by where they began: fresh, ring, log, reset", &self.resumes)
+            .line("signalbox_sent_bytes", "Bytes of frames written to streams", &self.sent_bytes)
+            .line("signalbox_streams_closed", "Streams that ended, by reason", &self.streams_closed)
+            .line("signalbox_append_seconds", "From a command of the API to its outcome", &self.append_seconds)
+            .line("signalbox_answers", "Requests answered", &self.answers)
+            .line("signalbox_answer_failures", "Requests where the server failed", &self.answers_failed)
+            .line("dedup_cache_hits", "Answers from the cache", &now.dedup_cache_hits)
+            .line("dedup_cache_misses", "Answers that were not in the cache", &now.dedup_cache_misses)
+            .line(
+                "dedup_requests_deduplicated",
+                "Requests that shared the answer of another",
+                &now.dedup_requests_deduplicated,
+            )
+            .line("dedup_cache_size", "Answers in the cache", &now.dedup_cache_size)
+            .line("signalbox_log_head", "Last position this process has seen", &now.log_head)
+            .line("signalbox_log_lag", "Positions behind the database; -1 while it does not answer", &now.log_lag)
+            .line("signalbox_listening", "1 while notifications arrive", &now.listening)
+            .line("signalbox_append_queue", "Commands that wait to be recorded", &now.append_queue)
+            .line("signalbox_appends", "Commands that got an outcome", &now.appends)
+            .line("signalbox_append_failures", "Commands that got none", &now.appends_failed)
+            .line("signalbox_queries", "Queries", &now.queries)
+            .line("signalbox_query_failures", "Queries that failed", &now.queries_failed)
+            .line("signalbox_streams_lagging", "Streams at least so many events behind", &now.streams_lagging)
+            .line("signalbox_streams_disabled", "1 while streams are switched off", &now.streams_disabled)
+            .line(
+                "signalbox_level",
+                "0 normal, 1 batched, 2 essential only, 3 no new streams, 4 polling only",
+                &now.level,
+            )
+            .line("signalbox_breaker_level", "The level that each breaker asks for", &now.breaker_level)
+            .line("process_resident_memory_bytes", "Resident memory", &now.resident_bytes)
+            .0
+    }
+}
+
+/// A registry that is written line by line.
+#[derive(Default)]
+struct Lines(Registry);
+
+impl Lines {
+    fn line(mut self, name: &str, help: &str, metric: &(impl Metric + Clone)) -> Lines {
+        self.0.register(name, help, metric.clone());
+        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 pub mod control;
+pub mod dashboard;
 pub mod incident_statistics;
 pub mod rebuild;
 mod single_flight;

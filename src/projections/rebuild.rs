@@ -5,16 +5,23 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::domain::automation::{execution, runbook};
-use crate::domain::{incident, user};
+use crate::domain::notification::{Channel, ChannelEvent, Rule, RuleEvent};
+use crate::domain::server::saved::{self, Filters};
+use crate::domain::{incident, server, user};
 use crate::incidents;
 use crate::log::{Event, read};
 use crate::postgres::Database;
+use crate::servers;
 
 /// The states that all events together make, as they are stored.
 #[derive(Default)]
 pub struct Rebuilt {
     incidents: HashMap<Uuid, incident::Incident>,
     users: HashMap<Uuid, user::User>,
+    servers: HashMap<Uuid, server::Server>,
+    filters: HashMap<Uuid, Filters>,
+    channels: HashMap<Uuid, Channel>,
+    rules: HashMap<Uuid, Rule>,
     runbooks: HashMap<Uuid, runbook::Runbook>,
     executions: HashMap<Uuid, execution::Execution>,
     /// Last event taken.
@@ -55,6 +62,28 @@ impl Rebuilt {
                 let after = user::evolve(self.users.remove(&id), id, &change);
                 self.users.extend(after.map(|user| (id, user)));
             }
+            "server" => {
+                let change = server::Event::parse(&event.kind, event.data.get())?;
+                let meta =
+                    server::Meta { stream_id: id, actor: event.actor.id.clone(), occurred_at: event.occurred_at };
+                let after = server::evolve(self.servers.remove(&id), &change, &meta);
+                self.servers.insert(id, after);
+            }
+            "server-filters" => {
+                let change = saved::Event::parse(&event.kind, event.data.get())?;
+                let before = self.filters.remove(&id).unwrap_or_else(|| Filters::of(id));
+                self.filters.insert(id, before.after(&change));
+            }
+            "notification-channel" => {
+                let change = ChannelEvent::parse(&event.kind, event.data.get())?;
+                let after = Channel::evolve(self.channels.remove(&id), id, &change);
+                self.channels.extend(after.map(|channel| (id, channel)));
+            }
+            "notification-rule" => {
+                let change = RuleEvent::parse(&event.kind, event.data.get())?;
+                let after = Rule::evolve(self.rules.remove(&id), id, &event.actor.id, &change);
+                self.rules.extend(after.map(|rule| (id, rule)));
+            }
             "runbook" => {
                 let change = runbook::Event::parse(&event.kind, event.data.get())?;
                 let before = self.runbooks.remove(&id);
@@ -74,7 +103,9 @@ impl Rebuilt {
 
     /// How many states there are.
     pub fn len(&self) -> usize {
-        self.incidents.len() + self.users.len() + self.runbooks.len() + self.executions.len()
+        let servers = self.servers.len() + self.filters.len();
+        let automations = self.runbooks.len() + self.executions.len();
+        self.incidents.len() + self.users.len() + servers + self.channels.len() + self.rules.len() + automations
     }
 
     /// Whether there are none.
@@ -86,17 +117,34 @@ impl Rebuilt {
     pub fn states(&self) -> anyhow::Result<Vec<(&'static str, Uuid, String)>> {
         let incidents = self.incidents.iter().map(|(id, incident)| Ok(("incident", *id, incidents::json(incident))));
         let users = self.users.iter().map(|(id, user)| Ok(("user", *id, serde_json::to_string(user)?)));
-        let runbooks = self.runbooks.iter().map(|(id, runbook)| Ok(("runbook", *id, serde_json::to_string(runbook)?)));
-        let executions =
-            self.executions.iter().map(|(id, execution)| Ok(("execution", *id, serde_json::to_string(execution)?)));
-        incidents.chain(users).chain(runbooks).chain(executions).collect()
+        let servers = self.servers.iter().map(|(id, server)| Ok(("server", *id, servers::json(server))));
+        let filters = self.filters.iter().map(|(id, kept)| Ok(("server_filters", *id, servers::filters_json(kept))));
+        let channels =
+            self.channels.iter().map(|(id, one)| Ok(("notification-channel", *id, serde_json::to_string(one)?)));
+        let rules = self.rules.iter().map(|(id, one)| Ok(("notification-rule", *id, serde_json::to_string(one)?)));
+        let runbooks = self.runbooks.iter().map(|(id, one)| Ok(("runbook", *id, serde_json::to_string(one)?)));
+        let executions = self.executions.iter().map(|(id, one)| Ok(("execution", *id, serde_json::to_string(one)?)));
+        let automations = runbooks.chain(executions);
+        incidents.chain(users).chain(servers).chain(filters).chain(channels).chain(rules).chain(automations).collect()
     }
 }
+
+/// What `sql/queries/states_all.sql` calls states.
+const KINDS: [&str; 8] = [
+    "incident",
+    "user",
+    "server",
+    "server_filters",
+    "notification-channel",
+    "notification-rule",
+    "runbook",
+    "execution",
+];
 
 /// A state that is stored differently from what the log makes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `incident`, `user`, `runbook` or `execution`.
+    /// `incident`, `user`, …
     pub kind: &'static str,
     /// Whose state.
     pub id: Uuid,
@@ -125,12 +173,7 @@ pub async fn compare(database: &Database) -> anyhow::Result<(Rebuilt, Vec<Differ
         }
     }
     for ((kind, id), text) in stored {
-        let kind = match kind.as_str() {
-            "user" => "user",
-            "runbook" => "runbook",
-            "execution" => "execution",
-            _ => "incident",
-        };
+        let kind = KINDS.into_iter().find(|known| *known == kind).unwrap_or("unknown");
         differences.push(Difference { kind, id, stored: Some(text), rebuilt: None });
     }
     Ok((rebuilt, differences))

@@ -13,6 +13,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::hash::Hash;
+use std::ops::Add;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -120,6 +121,19 @@ pub struct CacheCounts {
     pub deduplicated: u64,
     /// Answers in memory.
     pub size: u64,
+}
+
+impl Add for CacheCounts {
+    type Output = CacheCounts;
+
+    fn add(self, other: CacheCounts) -> CacheCounts {
+        CacheCounts {
+            hits: self.hits + other.hits,
+            misses: self.misses + other.misses,
+            deduplicated: self.deduplicated + other.deduplicated,
+            size: self.size + other.size,
+        }
+    }
 }
 
 impl<Q, A> SingleFlight<Q, A>

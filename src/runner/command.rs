@@ -87,7 +87,9 @@ pub async fn run(
             ended(Outcome::Failed, said)
         }
         None if status.success() => ended(Outcome::Succeeded, "exit code 0".to_owned()),
-        None => ended(Outcome::Failed, status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))),
+        None => {
+            ended(Outcome::Failed, status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}")))
+        }
     })
 }
 

@@ -42,7 +42,8 @@ pub async fn send(egress: &Egress, wanted: &Http, inputs: &Inputs, output: &mut 
         let name = ServerName::try_from(host).map_err(|_invalid| "no certificate can have this name".to_owned())?;
         let connecting = TlsConnector::from(tls()?).connect(name, stream);
         let connected = tokio::time::timeout_at(deadline, connecting).await;
-        let stream = connected.map_err(|_elapsed| "no answer in time".to_owned())?.map_err(|error| error.to_string())?;
+        let stream =
+            connected.map_err(|_elapsed| "no answer in time".to_owned())?.map_err(|error| error.to_string())?;
         exchange(stream, request).await?
     } else {
         exchange(stream, request).await?

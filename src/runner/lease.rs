@@ -52,13 +52,7 @@ impl Held {
 }
 
 /// Renews until the execution is left, which drops the receiver, or lost; then gives back what is still ours.
-async fn renew(
-    app: Arc<App>,
-    execution: Uuid,
-    lease: Lease,
-    until: watch::Sender<Instant>,
-    lost: CancellationToken,
-) {
+async fn renew(app: Arc<App>, execution: Uuid, lease: Lease, until: watch::Sender<Instant>, lost: CancellationToken) {
     let _ends = lost.clone().drop_guard();
     loop {
         let certain = *until.borrow();

@@ -175,8 +175,7 @@ impl Run {
             return Ok(false);
         }
         let cause = self.cause();
-        let (write, state, after) =
-            automations::write_execution(Some(&self.state), self.state.id, events, &cause, now);
+        let (write, state, after) = automations::write_execution(Some(&self.state), self.state.id, events, &cause, now);
         let mut all = vec![write];
         all.extend(writes);
         // Fenced by the version: whoever took over has appended that it did.

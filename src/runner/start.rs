@@ -63,14 +63,8 @@ pub async fn started(app: &App, start: Start<'_>, cause: &Cause) -> Result<(Writ
     if automations::waiting(&app.background, runbook.id).await? >= WAITING_MOST {
         return Err(NotStarted::Full);
     }
-    let queue = Queue {
-        runbook: runbook.clone(),
-        inputs,
-        trigger,
-        reason,
-        depth,
-        correlation_id: cause.correlation_id,
-    };
+    let queue =
+        Queue { runbook: runbook.clone(), inputs, trigger, reason, depth, correlation_id: cause.correlation_id };
     let now = OffsetDateTime::now_utc();
     let events = decide(None, &Wish::Queue(Box::new(queue)), now);
     let events = events.map_err(|refusal| NotStarted::Refused(refusal.to_string()))?;

@@ -33,8 +33,16 @@ async fn a_runbook_is_done_step_by_step_and_each_step_is_in_the_log() {
     assert_eq!(
         story(&admin, &path).await,
         [
-            "queued", "started", "step.started", "step.finished", "step.started", "notified", "step.finished",
-            "step.started", "step.finished", "completed"
+            "queued",
+            "started",
+            "step.started",
+            "step.finished",
+            "step.started",
+            "notified",
+            "step.finished",
+            "step.started",
+            "step.finished",
+            "completed"
         ]
     );
     let changed = admin.get(&format!("/api/v1/incidents/{}", incident["key"].as_str().unwrap())).await.json;

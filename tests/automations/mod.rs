@@ -52,7 +52,9 @@ pub async fn printed(client: &Client, path: &str) -> Vec<String> {
     loop {
         let page = client.get(&format!("{path}/lines?limit=1000{after}")).await;
         assert_eq!(page.status, 200, "{}", page.text);
-        texts.extend(page.json["items"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()));
+        texts.extend(
+            page.json["items"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap().to_owned()),
+        );
         match page.json["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
             None => return texts,

@@ -58,7 +58,12 @@ async fn a_run_of_100_000_lines_is_read_from_its_beginning_to_its_end_while_it_r
         }
     }
     let expected: Vec<String> = (1..=LINES).map(|n| n.to_string()).collect();
-    assert!(texts == expected, "{} lines, of them {} different", texts.len(), texts.iter().collect::<BTreeSet<_>>().len());
+    assert!(
+        texts == expected,
+        "{} lines, of them {} different",
+        texts.len(),
+        texts.iter().collect::<BTreeSet<_>>().len()
+    );
 
     until(&admin, &path, "succeeded").await;
     let all = printed(&admin, &path).await;
@@ -127,8 +132,10 @@ async fn a_program_has_no_shell_no_environment_no_options_from_inputs_and_a_limi
     });
     let server = serve(&world, &home, &commands);
     let admin = server.admin().await;
-    let step = |name: &str, arguments: Value| json!({ "name": name, "continue_on_failure": true,
-                                                      "command": { "name": name, "arguments": arguments } });
+    let step = |name: &str, arguments: Value| {
+        json!({ "name": name, "continue_on_failure": true,
+                                                      "command": { "name": name, "arguments": arguments } })
+    };
     let definition = json!({
         "name": "Walls",
         "inputs": [{ "name": "text" }],

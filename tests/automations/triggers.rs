@@ -89,8 +89,7 @@ async fn an_event_that_fits_a_rule_starts_one_execution_with_inputs_from_the_eve
     let done = until(&admin, &path, "succeeded").await;
     assert_eq!(done["inputs"]["number"], bad.json["number"]);
     assert_eq!(done["trigger"]["type"], "incident.created");
-    let timeline =
-        admin.get(&format!("/api/v1/incidents/{}/timeline", bad.json["id"].as_str().unwrap())).await.json;
+    let timeline = admin.get(&format!("/api/v1/incidents/{}/timeline", bad.json["id"].as_str().unwrap())).await.json;
     let ids: Vec<&Value> = timeline["items"].as_array().unwrap().iter().map(|event| &event["correlation_id"]).collect();
     assert_eq!((ids.len(), ids[0]), (2, ids[1]), "the comment belongs to the report that led to it");
     assert_eq!(executions(&admin, &runbook, 1).await.len(), 1, "the other report fits no rule");

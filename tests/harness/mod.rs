@@ -2,10 +2,12 @@
 
 mod apart;
 mod client;
+mod mailbox;
 mod own;
 mod proxy;
 pub mod python;
 mod raw;
+mod receiver;
 mod sse;
 
 use std::net::SocketAddr;
@@ -33,9 +35,11 @@ use uuid::Uuid;
 
 pub use apart::apart;
 pub use client::{Answer, Client};
+pub use mailbox::Mailbox;
 pub use own::{OwnPostgres, backend, own_directory};
 pub use proxy::{Fault, Moment, Proxy};
 pub use raw::Raw;
+pub use receiver::{Received, Receiver};
 pub use sse::{Frame, Stream};
 
 /// The password of `admin` in every test.

@@ -30,6 +30,11 @@ impl Raw {
         self.socket.write_all(text.as_bytes()).await.unwrap();
     }
 
+    /// The same for what the other side will not listen to: it may close before it has it all.
+    pub async fn send_until_closed(&mut self, text: &str) {
+        let _ = self.socket.write_all(text.as_bytes()).await;
+    }
+
     /// Asks for the stream.
     pub async fn open_stream(&mut self, token: &str, query: &str) {
         let request =

@@ -119,7 +119,7 @@ impl Found {
                     }
                 }
             }
-            if matches!(step.action, Action::Incident(_) | Action::Notification(_) | Action::Approval(_))
+            if matches!(step.action, Action::Incident(_) | Action::Notification(_) | Action::Approval(_) | Action::ServerTest(_))
                 && step.action.texts().into_iter().flat_map(render::names).any(|name| definition.is_secret(&name))
             {
                 self.add(format!("/steps/{index}"), "would write a secret down: only http and command may use one");
@@ -147,6 +147,7 @@ impl Found {
                     self.add(at("timeout_s"), "is shorter than the wait");
                 }
             }
+            Action::ServerTest(test) => self.line(at("server_test/server"), &test.server),
             Action::Notification(notification) => {
                 self.line(at("notification/subject"), &notification.subject);
                 self.text(at("notification/text"), &notification.text);
@@ -272,6 +273,5 @@ pub fn is_note(text: &str) -> bool {
 
 /// Whether a text can name an input.
 pub fn is_word(name: &str) -> bool {
-    (1..=63).contains(&name.len())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    (1..=63).contains(&name.len()) && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }

@@ -71,7 +71,11 @@ impl Input {
                 let too_short = self.secret && chars < SECRET_CHARS_LEAST;
                 return too_short.then(|| format!("is a secret of {SECRET_CHARS_LEAST} characters or more"));
             }
-            InputKind::Integer if value.as_i64().is_some_and(|number| number.unsigned_abs() <= INTEGER_MOST.unsigned_abs()) => return None,
+            InputKind::Integer
+                if value.as_i64().is_some_and(|number| number.unsigned_abs() <= INTEGER_MOST.unsigned_abs()) =>
+            {
+                return None;
+            }
             InputKind::Integer => format!("is a whole number of -{INTEGER_MOST} to {INTEGER_MOST}"),
             InputKind::Boolean if value.is_boolean() => return None,
             InputKind::Boolean => "is true or false".to_owned(),

@@ -87,7 +87,10 @@ mod tests {
             "Basic cGEic3Mgd8O2cmQrMQ==".to_owned(),
         ] {
             let masked = mask.of(&text);
-            assert!(masked.contains(MASKED) && !masked.contains("ss") && !masked.contains("cGEi"), "{text} -> {masked}");
+            assert!(
+                masked.contains(MASKED) && !masked.contains("ss") && !masked.contains("cGEi"),
+                "{text} -> {masked}"
+            );
         }
         assert_eq!(mask.of("nothing here"), "nothing here");
         assert_eq!(Mask::default().of("any"), "any");

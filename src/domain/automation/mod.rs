@@ -33,10 +33,10 @@ use serde_json::Value;
 pub use check::{NOTE_CHARS, Violation, check, is_note};
 pub use definition::{
     Action, Approval, Command, Definition, EventTrigger, Http, IncidentUpdate, Input, InputKind, Method, Notification,
-    Retry, Schedule, Step, Wait,
+    Retry, Schedule, ServerTest, Step, Wait,
 };
 pub use inputs::{Inputs, bind};
-pub use mask::{Mask, MASKED};
+pub use mask::{MASKED, Mask};
 pub use render::{Unrenderable, render, render_argument};
 
 /// Name, description and JSON Schema of each type.

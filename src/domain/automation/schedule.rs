@@ -33,7 +33,8 @@ pub struct Due {
 /// What is wrong, as a phrase that follows the field's name.
 pub fn parse(schedule: &Schedule) -> Result<Times, String> {
     let parser = CronParser::builder().seconds(Seconds::Optional).build();
-    let cron = parser.parse(&schedule.cron).map_err(|error| format!("has a cron pattern that cannot be read: {error}"))?;
+    let cron =
+        parser.parse(&schedule.cron).map_err(|error| format!("has a cron pattern that cannot be read: {error}"))?;
     // Bundled, so that every process has the same rules, whatever its machine knows.
     let zone = TimeZone::get(&schedule.time_zone)
         .map_err(|_unknown| format!("has the time zone {}, which there is not", schedule.time_zone.escape_debug()))?;

@@ -45,15 +45,15 @@ pub fn check_channel(facts: &ChannelFacts) -> Vec<Violation> {
             let length = url.chars().count();
             let scheme = url.starts_with("https://") || url.starts_with("http://");
             if !scheme || length > URL_CHARS || url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-                wrong.push(violation("/target/url", format!("must be http(s)://… of at most {URL_CHARS} characters")));
+                wrong.push(violation("/url", format!("must be http(s)://… of at most {URL_CHARS} characters")));
             }
         }
         Target::Mail { to } => {
             if !(1..=RECIPIENTS).contains(&to.len()) {
-                wrong.push(violation("/target/to", format!("must have 1 to {RECIPIENTS} addresses")));
+                wrong.push(violation("/to", format!("must have 1 to {RECIPIENTS} addresses")));
             }
             for (nth, address) in to.iter().enumerate().filter(|(_, address)| !is_address(address)) {
-                wrong.push(violation(format!("/target/to/{nth}"), format!("{address:?} is no mail address")));
+                wrong.push(violation(format!("/to/{nth}"), format!("{address:?} is no mail address")));
             }
         }
     }
@@ -73,6 +73,9 @@ pub fn check_rule(facts: &RuleFacts) -> Vec<Violation> {
         wrong.push(violation("/condition", error.to_string()));
     }
     for (pointer, text) in [("/subject", &facts.subject), ("/text", &facts.text)] {
+        if text.as_deref().is_some_and(|text| text.contains('\0')) {
+            wrong.push(violation(pointer, "must not contain the character NUL"));
+        }
         if let Some(error) = text.as_deref().and_then(|text| Template::parse(text).err()) {
             wrong.push(violation(pointer, error.to_string()));
         }

@@ -61,14 +61,14 @@ fn what_is_wrong_is_told_where() {
     let webhook = |url: &str| check_channel(&channel(Target::Webhook { url: url.to_owned() }));
     assert_eq!(webhook("https://example.org/x"), []);
     for url in ["ftp://example.org", "example.org", "https://a b", ""] {
-        assert_eq!(webhook(url)[0].pointer, "/target/url", "{url}");
+        assert_eq!(webhook(url)[0].pointer, "/url", "{url}");
     }
     let mail = |to: &[&str]| check_channel(&channel(Target::Mail { to: to.iter().map(|&to| to.to_owned()).collect() }));
     assert_eq!(mail(&["ops@example.org"]), []);
     for to in ["ops", "@example.org", "a@b@c", "a b@c", "a@b\r\nBcc: c@d", "a@", "<a@b>"] {
-        assert_eq!(mail(&["ops@example.org", to])[0].pointer, "/target/to/1", "{to}");
+        assert_eq!(mail(&["ops@example.org", to])[0].pointer, "/to/1", "{to}");
     }
-    assert_eq!(mail(&[])[0].pointer, "/target/to");
+    assert_eq!(mail(&[])[0].pointer, "/to");
     let rule = RuleFacts {
         name: " ".to_owned(),
         channel: Uuid::nil(),

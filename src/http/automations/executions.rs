@@ -15,7 +15,8 @@ use super::{Tag, current, execution_refused, invalid, lists};
 use crate::automations;
 use crate::domain::automation::execution::{Command, decide};
 use crate::domain::automation::{Definition, bind};
-use crate::domain::permission::{AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN};
+use crate::domain::permission::{AutomationsApprove, AutomationsRead, AutomationsRun};
+use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Done, Reply, Shown};
 use crate::http::caller::Caller;
 use crate::http::command::{Decision, carry_out};
@@ -33,7 +34,7 @@ impl Executions {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn list(
         &self,
-        caller: Caller,
+        caller: Allowed<AutomationsRead>,
         /// Repeat it to ask for any of several.
         status: Query<Option<Vec<ExecutionStatus>>>,
         /// Of one runbook.
@@ -49,7 +50,6 @@ impl Executions {
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<ExecutionPage>> {
-        caller.needs(AUTOMATIONS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let filter = lists::ExecutionFilter {
             status: status.0.map(|any| any.into_iter().map(ExecutionStatus::word).collect()),
@@ -65,12 +65,11 @@ impl Executions {
     #[oai(path = "/executions/:execution", method = "get", operation_id = "getExecution")]
     async fn show(
         &self,
-        caller: Caller,
+        caller: Allowed<AutomationsRead>,
         execution: Path<Uuid>,
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<ExecutionView>> {
-        caller.needs(AUTOMATIONS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let (head, found) = automations::show_execution(&caller.app.database, execution.0).await?;
         let execution = found.ok_or_else(missing)?;
@@ -85,7 +84,7 @@ impl Executions {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn lines(
         &self,
-        caller: Caller,
+        caller: Allowed<AutomationsRead>,
         execution: Path<Uuid>,
         /// Lines behind this one, such as `4711.2`.
         after: Query<Option<String>>,
@@ -96,12 +95,10 @@ impl Executions {
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<LinePage>> {
-        caller.needs(AUTOMATIONS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let database = &caller.app.database;
         automations::find_execution(database, execution.0).await?.ok_or_else(missing)?;
-        let (page, head) =
-            lines_page(database, execution.0, after.0.as_deref(), before.0.as_deref(), limit.0).await?;
+        let (page, head) = lines_page(database, execution.0, after.0.as_deref(), before.0.as_deref(), limit.0).await?;
         Ok(Shown::bytes_of(&page, head, caller.known.as_deref()))
     }
 
@@ -109,24 +106,36 @@ impl Executions {
     ///
     /// One that runs is `cancelled` when nothing of it runs any more: its processes and all that they started.
     #[oai(path = "/executions/:execution/cancel", method = "post", operation_id = "cancelExecution")]
-    async fn cancel(&self, caller: Caller, execution: Path<Uuid>, body: Json<Reason>) -> Answer<Done<ExecutionView>> {
-        caller.needs(AUTOMATIONS_RUN)?;
-        change(caller, execution.0, Command::Cancel { reason: body.0.reason.map(String::from) }).await
+    async fn cancel(
+        &self,
+        caller: Allowed<AutomationsRun>,
+        execution: Path<Uuid>,
+        body: Json<Reason>,
+    ) -> Answer<Done<ExecutionView>> {
+        change(caller.0, execution.0, Command::Cancel { reason: body.0.reason.map(String::from) }).await
     }
 
     /// Let an execution go on that waits for a person
     #[oai(path = "/executions/:execution/approve", method = "post", operation_id = "approveExecution")]
-    async fn approve(&self, caller: Caller, execution: Path<Uuid>, body: Json<Reason>) -> Answer<Done<ExecutionView>> {
-        caller.needs(AUTOMATIONS_APPROVE)?;
+    async fn approve(
+        &self,
+        caller: Allowed<AutomationsApprove>,
+        execution: Path<Uuid>,
+        body: Json<Reason>,
+    ) -> Answer<Done<ExecutionView>> {
         let actor = caller.cause().actor;
-        change(caller, execution.0, Command::Approve { actor, reason: body.0.reason.map(String::from) }).await
+        change(caller.0, execution.0, Command::Approve { actor, reason: body.0.reason.map(String::from) }).await
     }
 
     /// Do not let an execution go on that waits for a person
     #[oai(path = "/executions/:execution/reject", method = "post", operation_id = "rejectExecution")]
-    async fn reject(&self, caller: Caller, execution: Path<Uuid>, body: Json<Reason>) -> Answer<Done<ExecutionView>> {
-        caller.needs(AUTOMATIONS_APPROVE)?;
-        change(caller, execution.0, Command::Reject { reason: body.0.reason.map(String::from) }).await
+    async fn reject(
+        &self,
+        caller: Allowed<AutomationsApprove>,
+        execution: Path<Uuid>,
+        body: Json<Reason>,
+    ) -> Answer<Done<ExecutionView>> {
+        change(caller.0, execution.0, Command::Reject { reason: body.0.reason.map(String::from) }).await
     }
 
     /// Let an execution go on from the step that failed
@@ -135,14 +144,13 @@ impl Executions {
     #[oai(path = "/executions/:execution/resume", method = "post", operation_id = "resumeExecution")]
     async fn resume(
         &self,
-        caller: Caller,
+        caller: Allowed<AutomationsRun>,
         execution: Path<Uuid>,
         body: Json<Resumption>,
     ) -> Answer<Done<ExecutionView>> {
-        caller.needs(AUTOMATIONS_RUN)?;
         let who = caller.clone();
         let decide = move || resume(who.clone(), execution.0, body.0.clone());
-        let carried = carry_out(caller, decide).await?;
+        let carried = carry_out(caller.0, decide).await?;
         Ok(Done::new(carried.reply, carried.seq, carried.replayed))
     }
 }

@@ -14,8 +14,9 @@ use crate::domain::automation::execution::{Command as Wish, Queue, Refusal, Trig
 use crate::domain::automation::runbook::{Command, Runbook, decide};
 use crate::domain::automation::{Action, Definition, bind, is_note};
 use crate::domain::condition::Condition;
-use crate::domain::permission::{AUTOMATIONS_READ, AUTOMATIONS_RUN, AUTOMATIONS_WRITE};
+use crate::domain::permission::{AutomationsRead, AutomationsRun, AutomationsWrite};
 use crate::http::App;
+use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Done, Reply, Shown};
 use crate::http::caller::Caller;
 use crate::http::command::{Carried, Decision, carry_out};
@@ -28,13 +29,16 @@ pub struct Runbooks;
 impl Runbooks {
     /// Write a runbook
     #[oai(path = "/runbooks", method = "post", operation_id = "createRunbook")]
-    async fn create(&self, caller: Caller, body: Json<DefinitionView>) -> Answer<Done<RunbookView, 201>> {
-        caller.needs(AUTOMATIONS_WRITE)?;
+    async fn create(
+        &self,
+        caller: Allowed<AutomationsWrite>,
+        body: Json<DefinitionView>,
+    ) -> Answer<Done<RunbookView, 201>> {
         let definition = body.0.definition()?;
         possible(&caller.app, &definition)?;
         let (who, id) = (caller.clone(), Uuid::now_v7());
         let decide = move || create(who.clone(), id, definition.clone());
-        done(carry_out(caller, decide).await)
+        done(carry_out(caller.0, decide).await)
     }
 
     /// List runbooks
@@ -42,7 +46,7 @@ impl Runbooks {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn list(
         &self,
-        caller: Caller,
+        caller: Allowed<AutomationsRead>,
         /// Words in the name.
         q: Query<Option<String>>,
         /// Only those that are put away, or only the others.
@@ -54,7 +58,6 @@ impl Runbooks {
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<RunbookPage>> {
-        caller.needs(AUTOMATIONS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let filter = lists::RunbookFilter { words: q.0, archived: archived.0 };
         let (page, head) = lists::runbooks(&caller.app.database, &filter, limit.0, cursor.0.as_deref()).await?;
@@ -65,12 +68,11 @@ impl Runbooks {
     #[oai(path = "/runbooks/:runbook", method = "get", operation_id = "getRunbook")]
     async fn show(
         &self,
-        caller: Caller,
+        caller: Allowed<AutomationsRead>,
         runbook: Path<Uuid>,
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<RunbookView>> {
-        caller.needs(AUTOMATIONS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let (head, found) = automations::show_runbook(&caller.app.database, runbook.0).await?;
         let runbook = found.ok_or_else(missing)?;
@@ -83,37 +85,50 @@ impl Runbooks {
     #[oai(path = "/runbooks/:runbook", method = "put", operation_id = "updateRunbook")]
     async fn update(
         &self,
-        caller: Caller,
+        caller: Allowed<AutomationsWrite>,
         runbook: Path<Uuid>,
         body: Json<DefinitionView>,
     ) -> Answer<Done<RunbookView>> {
-        caller.needs(AUTOMATIONS_WRITE)?;
         let definition = body.0.definition()?;
         possible(&caller.app, &definition)?;
-        change(caller, runbook.0, Command::Update(definition)).await
+        change(caller.0, runbook.0, Command::Update(definition)).await
     }
 
     /// Put a runbook away
     #[oai(path = "/runbooks/:runbook/archive", method = "post", operation_id = "archiveRunbook")]
-    async fn archive(&self, caller: Caller, runbook: Path<Uuid>, body: Json<Reason>) -> Answer<Done<RunbookView>> {
-        change(caller, runbook.0, Command::Archive { reason: body.0.reason.map(String::from) }).await
+    async fn archive(
+        &self,
+        caller: Allowed<AutomationsWrite>,
+        runbook: Path<Uuid>,
+        body: Json<Reason>,
+    ) -> Answer<Done<RunbookView>> {
+        change(caller.0, runbook.0, Command::Archive { reason: body.0.reason.map(String::from) }).await
     }
 
     /// Take a runbook out again
     #[oai(path = "/runbooks/:runbook/restore", method = "post", operation_id = "restoreRunbook")]
-    async fn restore(&self, caller: Caller, runbook: Path<Uuid>, body: Json<Reason>) -> Answer<Done<RunbookView>> {
-        change(caller, runbook.0, Command::Restore { reason: body.0.reason.map(String::from) }).await
+    async fn restore(
+        &self,
+        caller: Allowed<AutomationsWrite>,
+        runbook: Path<Uuid>,
+        body: Json<Reason>,
+    ) -> Answer<Done<RunbookView>> {
+        change(caller.0, runbook.0, Command::Restore { reason: body.0.reason.map(String::from) }).await
     }
 
     /// Do a runbook
     ///
     /// The answer is the execution, which is queued: follow the stream, or ask for it again.
     #[oai(path = "/runbooks/:runbook/run", method = "post", operation_id = "runRunbook")]
-    async fn run(&self, caller: Caller, runbook: Path<Uuid>, body: Json<NewRun>) -> Answer<Done<ExecutionView, 201>> {
-        caller.needs(AUTOMATIONS_RUN)?;
+    async fn run(
+        &self,
+        caller: Allowed<AutomationsRun>,
+        runbook: Path<Uuid>,
+        body: Json<NewRun>,
+    ) -> Answer<Done<ExecutionView, 201>> {
         let (who, id) = (caller.clone(), Uuid::now_v7());
         let decide = move || run(who.clone(), runbook.0, id, body.0.clone());
-        let carried = carry_out(caller, decide).await?;
+        let carried = carry_out(caller.0, decide).await?;
         Ok(Done::new(carried.reply, carried.seq, carried.replayed))
     }
 }
@@ -159,7 +174,6 @@ async fn create(caller: Caller, id: Uuid, definition: Definition) -> Result<Deci
 }
 
 async fn change(caller: Caller, id: Uuid, command: Command) -> Answer<Done<RunbookView>> {
-    caller.needs(AUTOMATIONS_WRITE)?;
     let who = caller.clone();
     let decide = move || changed(who.clone(), id, command.clone());
     done(carry_out(caller, decide).await)

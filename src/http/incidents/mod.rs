@@ -12,18 +12,19 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::App;
+use super::allowed::Allowed;
 use super::answer::{Answer, Done, Reply, Shown};
 use super::caller::Caller;
 use super::command::{Decision, carry_out};
 use super::events::{EventPage, page_json};
 use super::problem::Problem;
 use crate::domain::incident::{self, Command, Incident, Refusal, Transition, decide, decide_merge, decide_unmerge};
-use crate::domain::permission::{INCIDENTS_READ, INCIDENTS_WRITE};
+use crate::domain::permission::{IncidentsRead, IncidentsWrite};
 use crate::hub::Filter;
 use crate::incidents;
 use crate::log::{Head, read};
 use list::{Order, page};
-pub use statistics::Statistics;
+pub use statistics::{Open, Statistics, Time};
 use view::{
     Assignment, IncidentChanges, IncidentPage, IncidentView, MergeTarget, NewComment, NewIncident, Reason, StatusStep,
 };
@@ -43,12 +44,15 @@ impl Incidents {
     ///
     /// With a `dedup_key` that an open incident has, that incident is the answer (200) and nothing is recorded.
     #[oai(path = "/incidents", method = "post", operation_id = "createIncident")]
-    async fn create(&self, caller: Caller, body: Json<NewIncident>) -> Answer<Done<IncidentView, 201>> {
-        caller.needs(INCIDENTS_WRITE)?;
+    async fn create(
+        &self,
+        caller: Allowed<IncidentsWrite>,
+        body: Json<NewIncident>,
+    ) -> Answer<Done<IncidentView, 201>> {
         let (who, body) = (caller.clone(), body.0);
         let id = Uuid::now_v7();
         let decide = move || create(who.clone(), id, body.clone());
-        done(carry_out(caller, decide).await)
+        done(carry_out(caller.0, decide).await)
     }
 
     /// List incidents
@@ -58,7 +62,7 @@ impl Incidents {
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn list(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsRead>,
         /// Repeat it to ask for any of several.
         status: Query<Option<Vec<view::Status>>>,
         /// Repeat it to ask for any of several.
@@ -86,7 +90,6 @@ impl Incidents {
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<IncidentPage>> {
-        caller.needs(INCIDENTS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let filter = list::Filter {
             status: status.0.map(|any| any.into_iter().map(|one| incident::Status::from(one).as_str()).collect()),
@@ -108,13 +111,12 @@ impl Incidents {
     #[oai(path = "/incidents/:incident", method = "get", operation_id = "getIncident")]
     async fn show(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsRead>,
         /// Its id, or its key such as `INC-42`.
         incident: Path<String>,
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<IncidentView>> {
-        caller.needs(INCIDENTS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let (head, incident) = as_of(&caller.app, &incident.0).await?;
         Ok(Shown::version(&IncidentView::from(&incident), incident.version, head, caller.known.as_deref()))
@@ -124,7 +126,7 @@ impl Incidents {
     #[oai(path = "/incidents/:incident", method = "patch", operation_id = "updateIncident")]
     async fn update(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsWrite>,
         incident: Path<String>,
         body: Json<IncidentChanges>,
     ) -> Answer<Done<IncidentView>> {
@@ -135,7 +137,7 @@ impl Incidents {
     #[oai(path = "/incidents/:incident/assign", method = "post", operation_id = "assignIncident")]
     async fn assign(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsWrite>,
         incident: Path<String>,
         body: Json<Assignment>,
     ) -> Answer<Done<IncidentView>> {
@@ -146,7 +148,7 @@ impl Incidents {
     #[oai(path = "/incidents/:incident/comments", method = "post", operation_id = "commentIncident")]
     async fn comment(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsWrite>,
         incident: Path<String>,
         body: Json<NewComment>,
     ) -> Answer<Done<IncidentView>> {
@@ -159,7 +161,7 @@ impl Incidents {
     #[oai(path = "/incidents/:incident/status", method = "post", operation_id = "changeIncidentStatus")]
     async fn status(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsWrite>,
         incident: Path<String>,
         body: Json<StatusStep>,
     ) -> Answer<Done<IncidentView>> {
@@ -171,13 +173,23 @@ impl Incidents {
 
     /// Open an incident again
     #[oai(path = "/incidents/:incident/reopen", method = "post", operation_id = "reopenIncident")]
-    async fn reopen(&self, caller: Caller, incident: Path<String>, body: Json<Reason>) -> Answer<Done<IncidentView>> {
+    async fn reopen(
+        &self,
+        caller: Allowed<IncidentsWrite>,
+        incident: Path<String>,
+        body: Json<Reason>,
+    ) -> Answer<Done<IncidentView>> {
         self.change(caller, incident.0, Command::Reopen { reason: body.0.reason.map(String::from) }).await
     }
 
     /// Say that it was no incident
     #[oai(path = "/incidents/:incident/cancel", method = "post", operation_id = "cancelIncident")]
-    async fn cancel(&self, caller: Caller, incident: Path<String>, body: Json<Reason>) -> Answer<Done<IncidentView>> {
+    async fn cancel(
+        &self,
+        caller: Allowed<IncidentsWrite>,
+        incident: Path<String>,
+        body: Json<Reason>,
+    ) -> Answer<Done<IncidentView>> {
         self.change(caller, incident.0, Command::Cancel { reason: body.0.reason.map(String::from) }).await
     }
 
@@ -185,37 +197,34 @@ impl Incidents {
     #[oai(path = "/incidents/:incident/merge", method = "post", operation_id = "mergeIncident")]
     async fn merge(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsWrite>,
         incident: Path<String>,
         body: Json<MergeTarget>,
     ) -> Answer<Done<IncidentView>> {
-        caller.needs(INCIDENTS_WRITE)?;
         let who = caller.clone();
         let decide = move || merge(who.clone(), incident.0.clone(), body.0.into.0.clone());
-        done(carry_out(caller, decide).await)
+        done(carry_out(caller.0, decide).await)
     }
 
     /// Undo a merge
     #[oai(path = "/incidents/:incident/unmerge", method = "post", operation_id = "unmergeIncident")]
-    async fn unmerge(&self, caller: Caller, incident: Path<String>) -> Answer<Done<IncidentView>> {
-        caller.needs(INCIDENTS_WRITE)?;
+    async fn unmerge(&self, caller: Allowed<IncidentsWrite>, incident: Path<String>) -> Answer<Done<IncidentView>> {
         let who = caller.clone();
         let decide = move || unmerge(who.clone(), incident.0.clone());
-        done(carry_out(caller, decide).await)
+        done(carry_out(caller.0, decide).await)
     }
 
     /// An incident's timeline: its own events
     #[oai(path = "/incidents/:incident/timeline", method = "get", operation_id = "getIncidentTimeline")]
     async fn timeline(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsRead>,
         incident: Path<String>,
         /// Events behind this version of the incident; default 0.
         after: Query<Option<i64>>,
         /// At most so many, 1 to 1,000; default 100.
         limit: Query<Option<i64>>,
     ) -> Answer<Shown<EventPage>> {
-        caller.needs(INCIDENTS_READ)?;
         let (head, incident) = as_of(&caller.app, &incident.0).await?;
         let limit = super::events::limit(limit.0)?;
         let stream = incidents::stream(incident.id);
@@ -227,11 +236,15 @@ impl Incidents {
         Ok(Shown::json(page_json(seen, next), head, caller.known.as_deref()))
     }
 
-    async fn change(&self, caller: Caller, name: String, command: Command) -> Answer<Done<IncidentView>> {
-        caller.needs(INCIDENTS_WRITE)?;
+    async fn change(
+        &self,
+        caller: Allowed<IncidentsWrite>,
+        name: String,
+        command: Command,
+    ) -> Answer<Done<IncidentView>> {
         let who = caller.clone();
         let decide = move || change(who.clone(), name.clone(), command.clone());
-        done(carry_out(caller, decide).await)
+        done(carry_out(caller.0, decide).await)
     }
 }
 

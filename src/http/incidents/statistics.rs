@@ -2,14 +2,15 @@
 
 use poem_openapi::param::Query;
 use poem_openapi::{Object, OpenApi};
+use serde::Deserialize;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Tag;
 use crate::domain::incident;
-use crate::domain::permission::INCIDENTS_READ;
+use crate::domain::permission::IncidentsRead;
+use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Cached, Shown};
-use crate::http::caller::Caller;
 use crate::projections::Wants;
 use crate::projections::incident_statistics::{self, Delay, IncidentStatistics, OldestOpen};
 
@@ -42,7 +43,7 @@ pub struct View {
 }
 
 /// Open incidents.
-#[derive(Debug, Object)]
+#[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "OpenIncidents")]
 pub struct Open {
     /// All.
@@ -54,7 +55,7 @@ pub struct Open {
 }
 
 /// Open incidents by status.
-#[derive(Debug, Object)]
+#[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "OpenByStatus")]
 pub struct ByStatus {
     triggered: i64,
@@ -64,18 +65,23 @@ pub struct ByStatus {
 }
 
 /// Open incidents by severity.
-#[derive(Debug, Object)]
+#[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "OpenBySeverity")]
 pub struct BySeverity {
     #[oai(rename = "P0")]
+    #[serde(rename = "P0")]
     p0: i64,
     #[oai(rename = "P1")]
+    #[serde(rename = "P1")]
     p1: i64,
     #[oai(rename = "P2")]
+    #[serde(rename = "P2")]
     p2: i64,
     #[oai(rename = "P3")]
+    #[serde(rename = "P3")]
     p3: i64,
     #[oai(rename = "P4")]
+    #[serde(rename = "P4")]
     p4: i64,
 }
 
@@ -90,7 +96,7 @@ pub struct Oldest {
 }
 
 /// How long something takes, in seconds; all but `measured` are absent when nothing was measured.
-#[derive(Debug, Object)]
+#[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "IncidentTime", skip_serializing_if_is_none)]
 pub struct Time {
     /// How many incidents the figures are of.
@@ -114,14 +120,13 @@ impl Statistics {
     #[oai(path = "/incidents/stats", method = "get", operation_id = "incidentStatistics")]
     async fn show(
         &self,
-        caller: Caller,
+        caller: Allowed<IncidentsRead>,
         /// Hours over which delays are measured, 1 to 720; default 24.
         #[oai(validator(minimum(value = "1"), maximum(value = "720")))]
         window_h: Query<Option<i32>>,
         /// Wait until this process has seen the position, and for an answer that holds it.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Cached<View>> {
-        caller.needs(INCIDENTS_READ)?;
         caller.app.seen(min_seq.0).await?;
         let window_h = window_h.0.unwrap_or(DEFAULT_WINDOW_H);
         let wants = if min_seq.0.is_some() { Wants::Newest } else { Wants::Soon };

@@ -19,11 +19,12 @@ use uuid::Uuid;
 pub use passwords::{Passwords, hash};
 
 use super::App;
+use super::allowed::Allowed;
 use super::answer::Answer;
-use super::caller::{ACCESS_COOKIE, Caller, cookie, same_origin};
+use super::caller::{ACCESS_COOKIE, cookie, same_origin};
 use super::problem::Problem;
 use super::text::Text;
-use crate::domain::permission::USERS_READ;
+use crate::domain::permission::{Anyone, USERS_READ};
 use crate::domain::user::{Created, Event, Role, Session, SessionRevoked, SignInFailed, User, evolve};
 use crate::log::{Appender, Cause, Command, NewEvent, Outcome, State, Write, hex, sha256, stamp};
 use crate::postgres::Database;
@@ -180,7 +181,7 @@ impl SignIn {
 
     /// Sign out
     #[oai(path = "/auth/logout", method = "post", operation_id = "logout")]
-    async fn logout(&self, caller: Caller) -> Answer<poem_openapi::payload::Response<SignedOut>> {
+    async fn logout(&self, caller: Allowed<Anyone>) -> Answer<poem_openapi::payload::Response<SignedOut>> {
         let user = &caller.account.user;
         record(&caller.app, user, caller.session, "user.signed_out", session_event(user), None).await?;
         caller.app.accounts.end(caller.session);
@@ -192,7 +193,7 @@ impl SignIn {
 
     /// Who you are and what you may do
     #[oai(path = "/me", method = "get", operation_id = "me")]
-    async fn me(&self, caller: Caller) -> Answer<Json<Me>> {
+    async fn me(&self, caller: Allowed<Anyone>) -> Answer<Json<Me>> {
         let user = &caller.account.user;
         Ok(Json(Me {
             id: user.id,

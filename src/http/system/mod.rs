@@ -9,11 +9,12 @@ use poem_openapi::{OpenApi, Tags};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::allowed::Allowed;
 use super::answer::{Answer, Done, Reply, Shown};
 use super::caller::Caller;
 use super::command::{Decision, carry_out};
 use super::problem::Problem;
-use crate::domain::permission::{SYSTEM_CONTROL, SYSTEM_READ};
+use crate::domain::permission::{SYSTEM_READ, SystemControl, SystemRead};
 use crate::domain::system::{self, Command, STREAMS, Streams};
 use crate::log::{NewEvent, Write};
 use crate::projections::control;
@@ -38,8 +39,7 @@ impl System {
     ///
     /// Each process answers for itself. The switches, under `control`, are the same for all.
     #[oai(path = "/system", method = "get", operation_id = "getSystem")]
-    async fn show(&self, caller: Caller) -> Answer<Shown<SystemView>> {
-        caller.needs(SYSTEM_READ)?;
+    async fn show(&self, caller: Allowed<SystemRead>) -> Answer<Shown<SystemView>> {
         let view = SystemView::of(&caller.app).await;
         Ok(Shown::bytes_of(&view, caller.app.hub.head(), caller.known.as_deref()))
     }
@@ -48,13 +48,12 @@ impl System {
     #[oai(path = "/system/streams", method = "get", operation_id = "listOpenStreams")]
     async fn streams(
         &self,
-        caller: Caller,
+        caller: Allowed<SystemRead>,
         /// `next` of the page before.
         after: Query<Option<u64>>,
         /// Streams of a page, 1 to 1,000; default 100.
         limit: Query<Option<usize>>,
     ) -> Answer<Shown<OpenStreamPage>> {
-        caller.needs(SYSTEM_READ)?;
         let limit = limit.0.unwrap_or(DEFAULT_STREAMS);
         if !(1..=MOST_STREAMS).contains(&limit) {
             return Err(Problem::bad_request("invalid_parameter", format!("limit is 1 to {MOST_STREAMS}")));
@@ -67,7 +66,7 @@ impl System {
     ///
     /// In every process, within a second. Open streams end with `bye`; clients poll on the same cursor.
     #[oai(path = "/system/streams/disable", method = "post", operation_id = "disableStreams")]
-    async fn disable(&self, caller: Caller, body: Json<SwitchReason>) -> Answer<Done<StreamControl>> {
+    async fn disable(&self, caller: Allowed<SystemControl>, body: Json<SwitchReason>) -> Answer<Done<StreamControl>> {
         command(caller, Command::Disable { reason: body.0.reason.0 }).await
     }
 
@@ -76,7 +75,7 @@ impl System {
     /// In every process, also in those that were started with streams off. Clients come back by themselves,
     /// spread over half a minute.
     #[oai(path = "/system/streams/enable", method = "post", operation_id = "enableStreams")]
-    async fn enable(&self, caller: Caller, body: Json<SwitchReason>) -> Answer<Done<StreamControl>> {
+    async fn enable(&self, caller: Allowed<SystemControl>, body: Json<SwitchReason>) -> Answer<Done<StreamControl>> {
         command(caller, Command::Enable { reason: body.0.reason.0 }).await
     }
 
@@ -85,15 +84,14 @@ impl System {
     /// Who is among them depends on the user alone: a growing share takes streams from nobody. Open streams
     /// stay; whoever is left out is told so when a stream is opened next.
     #[oai(path = "/system/streams/share", method = "put", operation_id = "setStreamShare")]
-    async fn share(&self, caller: Caller, body: Json<Share>) -> Answer<Done<StreamControl>> {
+    async fn share(&self, caller: Allowed<SystemControl>, body: Json<Share>) -> Answer<Done<StreamControl>> {
         command(caller, Command::Share { percent: body.0.percent }).await
     }
 }
 
-async fn command(caller: Caller, command: Command) -> Answer<Done<StreamControl>> {
-    caller.needs(SYSTEM_CONTROL)?;
+async fn command(caller: Allowed<SystemControl>, command: Command) -> Answer<Done<StreamControl>> {
     let who = caller.clone();
-    let carried = carry_out(caller, move || decide(who.clone(), command.clone())).await?;
+    let carried = carry_out(caller.0, move || decide(who.clone(), command.clone())).await?;
     Ok(Done::new(carried.reply, carried.seq, carried.replayed))
 }
 

@@ -63,8 +63,8 @@ impl Stream {
         !self.unsent.is_empty()
     }
 
-    /// Writes until all is said, the socket is full, or others shall have their turn. `sent` hears of each round, and whether it is
-    /// news.
+    /// Writes until all is said, the socket is full, or others shall have their turn. `sent` hears of each round, and
+    /// whether it is news.
     pub fn write(
         &mut self,
         moment: &Moment,

@@ -156,7 +156,10 @@ fn a_wish_to_end_it_is_carried_out_by_whoever_runs_it_and_at_once_when_nobody_do
     assert_eq!(decide(Some(&state), &cancel(), AT), Ok(Vec::new()), "asked twice, it happens once");
     let (state, kinds) = after(&state, Command::Cancelled(ONE), AT);
     assert_eq!((kinds, state.end_reason.as_deref()), (vec!["step.finished", "cancelled"], Some("enough")));
-    assert!(matches!(decide(Some(&state), &Command::Approve { actor: "a".into(), reason: None }, AT), Err(Refusal::Illegal { .. })));
+    assert!(matches!(
+        decide(Some(&state), &Command::Approve { actor: "a".into(), reason: None }, AT),
+        Err(Refusal::Illegal { .. })
+    ));
 }
 
 #[test]

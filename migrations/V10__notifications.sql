@@ -1,14 +1,3 @@
--- Consumers of the log: who works, and how far each has come.
-
-create table consumers (
-  name    text        primary key,
-  holder  uuid,                              -- the process that works; null: nobody has yet
-  fence   bigint      not null default 0,    -- grows with each holder; what an earlier one writes is refused
-  until   timestamptz not null default '-infinity', -- by the database's clock; then anybody may take over
-  epoch   uuid        not null,              -- the history that seq belongs to
-  seq     bigint      not null               -- last event whose effect is in the database
-) with (fillfactor = 10); -- room on the page, so that every update stays a heap-only tuple
-
 -- Channels and rules as they stand, derived from the log in the transaction of each append.
 
 create table notification_channels (
@@ -54,6 +43,7 @@ create table notification_deliveries (
   ended_at        timestamptz
 );
 create index notification_deliveries_pending on notification_deliveries (channel_id, place) where status = 'pending';
+create index notification_deliveries_skipped on notification_deliveries (channel_id) where status = 'skipped';
 create index notification_deliveries_channel on notification_deliveries (channel_id, place);
 create index notification_deliveries_ended on notification_deliveries using brin (ended_at);
 -- One event goes to one channel once, whatever its rules, until somebody asks for it again.

@@ -1,12 +1,32 @@
 //! Log lines: kept with the event that tells of them, found, followed, and gone when they are old.
 
+mod api;
+mod download;
+mod tail;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 use signalbox::domain::logs::{Batch, Level, Line};
 use signalbox::log::{Cause, Command, Outcome, State, Write};
 use signalbox::logs;
 use time::OffsetDateTime;
 
-use crate::harness::{World, execute, world};
+use crate::harness::{Answer, Client, World, execute, world};
+
+const LOGS: &str = "/api/v1/logs";
+
+/// Sends a batch and gives its event's place.
+async fn sent(client: &Client, body: Value) -> i64 {
+    let answer = client.post(LOGS, body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer.header("signalbox-seq").parse().unwrap()
+}
+
+/// Sends a body of any type.
+async fn send_raw(client: &Client, query: &str, content_type: &str, body: &[u8]) -> Answer {
+    let request = client.request(Method::POST, &format!("{LOGS}{query}"));
+    Answer::of(request.header("content-type", content_type).body(body.to_vec())).await
+}
 
 fn batch(source: &str, messages: &[&str]) -> Batch {
     let line = |message: &&str| Line { message: (*message).to_owned(), ..Line::default() };
@@ -82,7 +102,8 @@ async fn old_days_go_whole_and_the_log_stays_gapless() {
                             values (now(), (({day})::timestamp + time '12:00') at time zone 'UTC', 1, 1, 3, 'old', 'of {days}')");
         execute(&world.owner, &format!("set role signalbox_owner; select log_partition_add({day}); {line}")).await;
     }
-    let log: String = world.value("select string_agg(seq || ' ' || leaf_hash::text, ',' order by seq) from events").await;
+    let log: String =
+        world.value("select string_agg(seq || ' ' || leaf_hash::text, ',' order by seq) from events").await;
     let partitions = "select count(*) from pg_inherits where inhparent = 'log_lines'::regclass";
     let before: i64 = world.value(partitions).await;
 
@@ -93,7 +114,8 @@ async fn old_days_go_whole_and_the_log_stays_gapless() {
     let left: String = world.value("select string_agg(message, ',' order by recorded_at) from log_lines").await;
     assert_eq!(left, "of 1,of today");
     assert_eq!(world.value::<i64>(partitions).await, before - 2, "dropped, not emptied");
-    let after: String = world.value("select string_agg(seq || ' ' || leaf_hash::text, ',' order by seq) from events").await;
+    let after: String =
+        world.value("select string_agg(seq || ' ' || leaf_hash::text, ',' order by seq) from events").await;
     assert_eq!(after, log);
 }
 
@@ -138,7 +160,8 @@ async fn words_of_a_day_that_is_over_are_indexed_and_today_s_are_not() {
     execute(&world.owner, &format!("set role signalbox_owner; select log_partition_add({day})")).await;
     for _ in 0..2 {
         logs::index_words(&world.direct).await.unwrap();
-        let indexed = "select coalesce(string_agg(tablename, ','), '') from pg_indexes where indexdef like '%gin_trgm_ops%'";
+        let indexed =
+            "select coalesce(string_agg(tablename, ','), '') from pg_indexes where indexdef like '%gin_trgm_ops%'";
         let yesterday = format!("select 'log_lines_' || to_char({day}, 'YYYYMMDD')");
         assert_eq!(world.value::<String>(indexed).await, world.value::<String>(&yesterday).await);
     }
