@@ -17,10 +17,12 @@ grant select, insert, delete on stream_tickets to signalbox_app;
 grant execute on function places_register, places_take to signalbox_app;
 
 -- Users
-revoke all on users, credentials, sessions, secrets from public, signalbox_app;
-revoke all on function state_user, state_credential, state_session from public;
-grant select on users, credentials, sessions, secrets to signalbox_app;
+revoke all on users, credentials, sessions, secrets, roles, invitations, api_tokens from public, signalbox_app;
+revoke all on function state_user, state_credential, state_session, state_role, state_invitation, state_api_token
+  from public;
+grant select on users, credentials, sessions, secrets, roles, invitations, api_tokens to signalbox_app;
 grant update on sessions to signalbox_app;
+grant update (last_used_at) on api_tokens to signalbox_app;
 
 -- Incidents
 revoke all on incidents from public, signalbox_app;
@@ -61,7 +63,7 @@ grant select on notification_channels, notification_rules, notification_secrets,
   notification_attempts, notification_replays to signalbox_app;
 grant execute on function notification_replay, notification_forget to signalbox_app;
 
--- Automations: a lease is taken and renewed by updating its row, and no event tells of it.
+-- Runbooks
 revoke all on runbooks, executions, execution_leases, execution_secrets from public, signalbox_app;
 revoke all on function state_runbook, state_execution, state_execution_secret, state_execution_fence, execution_claim
   from public;

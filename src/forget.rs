@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::interval;
 
-use crate::http::App;
+use crate::http::{self, App};
 use crate::log::read;
 use crate::postgres::QueryError;
 use crate::servers;
@@ -21,6 +21,9 @@ pub async fn forget(app: Arc<App>) {
         app.limits.forget();
         if let Err(error) = read::forget_replies(&app.database).await {
             tracing::warn!(%error, "old replies stay for now");
+        }
+        if let Err(error) = http::note_used_tokens(&app).await {
+            tracing::warn!(%error, "when API tokens were used last is not written down");
         }
         if let Err(error) = servers::forget_measures(&app.background).await {
             tracing::warn!(%error, "old measurements stay for now");

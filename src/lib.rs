@@ -42,3 +42,4 @@ pub mod registry;
 pub mod runner;
 pub mod server;
 pub mod servers;
+pub mod users;

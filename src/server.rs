@@ -20,7 +20,7 @@ use crate::domain::permission::SYSTEM_READ;
 use crate::domain::system;
 use crate::egress::Egress;
 use crate::forget::forget;
-use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
+use crate::http::{self, App, Denials, InFlight, Passwords, identity::Identities, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, Head, NewEvent, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
@@ -179,8 +179,10 @@ impl Server {
             allowed,
             wake: Arc::new(Wake::default()),
             tokens: Tokens::new(&secret, config.access_token_s),
+            identities: Identities::new(&config)?,
+            denials: Denials::default(),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
-            passwords: Passwords::new(config.sign_ins_per_minute)?,
+            passwords: Passwords::new(config.sign_ins_per_minute, config.refreshes_per_minute)?,
             checker: Checker::new(background.clone(), appender.clone(), egress.clone()),
             egress,
             sender: Sender::new(config.smtp_url.as_deref(), &config.smtp_from)?,
@@ -285,9 +287,9 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.incident_statistics.notice(&events);
                 app.dashboard.notice(&events);
                 app.utilization.notice(&events);
+                app.wake.notice(&events);
                 app.control.apply(&events);
                 app.checker.notice(&events);
-                app.wake.notice(&events);
                 obey(&app);
                 app.hub.publish(events);
             }

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod access;
 mod append;
 mod automations;
 mod bad_input;
@@ -16,6 +17,7 @@ mod documents;
 mod doors;
 mod egress;
 mod faults;
+mod identity;
 mod import;
 mod incidents;
 mod limits;
@@ -33,3 +35,4 @@ mod single_flight;
 mod statistics;
 mod stream;
 mod structure;
+mod users;

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use signalbox::log::{read, sha256};
-use signalbox::server::registry;
+use signalbox::registry::registry;
 
 use crate::harness::{Client, World, execute, world};
 

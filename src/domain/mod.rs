@@ -8,6 +8,7 @@ pub mod incident;
 pub mod logs;
 pub mod notification;
 pub mod permission;
+pub mod role;
 pub mod server;
 pub mod system;
 mod timestamp;

@@ -33,13 +33,7 @@ permissions! {
     IncidentsRead INCIDENTS_READ "incidents.read",
     /// Create and change incidents.
     IncidentsWrite INCIDENTS_WRITE "incidents.write",
-    /// See servers, whether they answer and how busy they are.
-    ServersRead SERVERS_READ "servers.read",
-    /// Enter and change servers, test them, and let them be down.
-    ServersWrite SERVERS_WRITE "servers.write",
-    /// Say how busy a server is: for the agent or cron job on it.
-    ServersReport SERVERS_REPORT "servers.report",
-    /// See runbooks and their executions.
+    /// See runbooks, their executions and what these print.
     AutomationsRead AUTOMATIONS_READ "automations.read",
     /// Create and change runbooks.
     AutomationsWrite AUTOMATIONS_WRITE "automations.write",
@@ -47,6 +41,12 @@ permissions! {
     AutomationsRun AUTOMATIONS_RUN "automations.run",
     /// Let executions go on that wait for a person, or not.
     AutomationsApprove AUTOMATIONS_APPROVE "automations.approve",
+    /// See servers, whether they answer and how busy they are.
+    ServersRead SERVERS_READ "servers.read",
+    /// Enter and change servers, test them, and let them be down.
+    ServersWrite SERVERS_WRITE "servers.write",
+    /// Say how busy a server is: for the agent or cron job on it.
+    ServersReport SERVERS_REPORT "servers.report",
     /// See users, their roles and their sign-ins.
     UsersRead USERS_READ "users.read",
     /// Create and change users, roles and other people's tokens.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::automation::{execution, runbook};
 use crate::domain::notification::{Channel, ChannelEvent, Rule, RuleEvent};
 use crate::domain::server::saved::{self, Filters};
-use crate::domain::{incident, server, user};
+use crate::domain::{incident, role, server, user};
 use crate::incidents;
 use crate::log::{Event, read};
 use crate::postgres::Database;
@@ -24,6 +24,7 @@ pub struct Rebuilt {
     rules: HashMap<Uuid, Rule>,
     runbooks: HashMap<Uuid, runbook::Runbook>,
     executions: HashMap<Uuid, execution::Execution>,
+    roles: HashMap<Uuid, role::CustomRole>,
     /// Last event taken.
     pub seq: i64,
 }
@@ -96,6 +97,11 @@ impl Rebuilt {
                 let after = execution::evolve(before, id, &change, &event.actor.id, event.occurred_at);
                 self.executions.extend(after.map(|execution| (id, execution)));
             }
+            "role" => {
+                let change = role::Event::parse(&event.kind, event.data.get())?;
+                let after = role::evolve(self.roles.remove(&id), id, &change);
+                self.roles.extend(after.map(|role| (id, role)));
+            }
             _ => {}
         }
         Ok(())
@@ -103,9 +109,9 @@ impl Rebuilt {
 
     /// How many states there are.
     pub fn len(&self) -> usize {
-        let servers = self.servers.len() + self.filters.len();
-        let automations = self.runbooks.len() + self.executions.len();
-        self.incidents.len() + self.users.len() + servers + self.channels.len() + self.rules.len() + automations
+        let people =
+            self.incidents.len() + self.users.len() + self.roles.len() + self.servers.len() + self.filters.len();
+        people + self.channels.len() + self.rules.len() + self.runbooks.len() + self.executions.len()
     }
 
     /// Whether there are none.
@@ -122,15 +128,17 @@ impl Rebuilt {
         let channels =
             self.channels.iter().map(|(id, one)| Ok(("notification-channel", *id, serde_json::to_string(one)?)));
         let rules = self.rules.iter().map(|(id, one)| Ok(("notification-rule", *id, serde_json::to_string(one)?)));
-        let runbooks = self.runbooks.iter().map(|(id, one)| Ok(("runbook", *id, serde_json::to_string(one)?)));
-        let executions = self.executions.iter().map(|(id, one)| Ok(("execution", *id, serde_json::to_string(one)?)));
-        let automations = runbooks.chain(executions);
-        incidents.chain(users).chain(servers).chain(filters).chain(channels).chain(rules).chain(automations).collect()
+        let here = incidents.chain(users).chain(servers).chain(filters).chain(channels).chain(rules);
+        let runbooks = self.runbooks.iter().map(|(id, runbook)| Ok(("runbook", *id, serde_json::to_string(runbook)?)));
+        let executions =
+            self.executions.iter().map(|(id, execution)| Ok(("execution", *id, serde_json::to_string(execution)?)));
+        let roles = self.roles.iter().map(|(id, role)| Ok(("role", *id, serde_json::to_string(role)?)));
+        here.chain(runbooks).chain(executions).chain(roles).collect()
     }
 }
 
 /// What `sql/queries/states_all.sql` calls states.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "incident",
     "user",
     "server",
@@ -139,6 +147,7 @@ const KINDS: [&str; 8] = [
     "notification-rule",
     "runbook",
     "execution",
+    "role",
 ];
 
 /// A state that is stored differently from what the log makes of it.

@@ -130,10 +130,7 @@ fn halt(run: &Run, step: &Step, started_at: Option<OffsetDateTime>) -> impl Futu
 }
 
 /// The work, unless something ends it: then it is left where it stands.
-async fn within(
-    halt: impl Future<Output = Halt>,
-    work: impl Future<Output = Done>,
-) -> Result<Done, Stopped> {
+async fn within(halt: impl Future<Output = Halt>, work: impl Future<Output = Done>) -> Result<Done, Stopped> {
     tokio::select! {
         biased;
         done = work => Ok(done),

@@ -187,7 +187,12 @@ impl World {
 
     /// A new user with one role, whose password is [`PASSWORD`].
     pub async fn user(&self, username: &str, role: Role) -> User {
-        let created = Created { username: username.to_owned(), name: username.to_owned(), roles: [role].into() };
+        let created = Created {
+            username: username.to_owned(),
+            name: username.to_owned(),
+            roles: [role].into(),
+            ..Created::default()
+        };
         let password_hash = Argon2::default().hash_password(PASSWORD.as_bytes()).unwrap().to_string();
         let id = Uuid::now_v7();
         let credential = json!({ "user_id": id, "password_hash": password_hash }).to_string();

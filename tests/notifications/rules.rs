@@ -34,8 +34,8 @@ async fn a_rule_chooses_by_type_and_condition_and_one_event_makes_one_delivery()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_gives_away_nothing_that_its_owner_may_not_see() {
     let world = world().await;
-    let eve = world.user("eve", Role::Admin).await;
     let (server, admin) = serve(&world).await;
+    let eve = world.user("eve", Role::Admin).await;
     let (mut of_eve, mut of_admin) = (Receiver::start().await, Receiver::start().await);
     let client = server.anonymous().sign_in("eve", PASSWORD).await;
     let channel = webhook(&client, "eve", &of_eve).await;

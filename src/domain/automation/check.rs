@@ -119,8 +119,10 @@ impl Found {
                     }
                 }
             }
-            if matches!(step.action, Action::Incident(_) | Action::Notification(_) | Action::Approval(_) | Action::ServerTest(_))
-                && step.action.texts().into_iter().flat_map(render::names).any(|name| definition.is_secret(&name))
+            if matches!(
+                step.action,
+                Action::Incident(_) | Action::Notification(_) | Action::Approval(_) | Action::ServerTest(_)
+            ) && step.action.texts().into_iter().flat_map(render::names).any(|name| definition.is_secret(&name))
             {
                 self.add(format!("/steps/{index}"), "would write a secret down: only http and command may use one");
             }
