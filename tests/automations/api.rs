@@ -4,8 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use signalbox::domain::user::Role;
 use signalbox::projections::rebuild::compare;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
-use super::{start, story, until, write, write_whole};
+use super::{printed, start, story, until, write, write_whole};
 use crate::harness::{Answer, PASSWORD, world};
 
 #[tokio::test]
@@ -252,4 +255,68 @@ async fn what_cannot_work_is_refused_with_the_place_where_it_is_wrong() {
         answer.is_problem(422, "invalid");
         assert_eq!(answer.json["errors"][0]["pointer"], pointer, "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn a_step_asks_other_systems_where_the_guard_of_egress_lets_it() {
+    let world = world().await;
+    let server = world.serve_with(&["--egress-allow=127.0.0.0/8"]).await;
+    let admin = server.admin().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (say, mut said) = mpsc::channel(8);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = vec![0; 4096];
+            let length = stream.read(&mut asked).await.unwrap();
+            if length == 0 {
+                continue; // a test of the connection
+            }
+            let asked = String::from_utf8_lossy(&asked[..length]).into_owned();
+            let answer = if asked.starts_with("POST /ok") { "200 OK" } else { "503 Service Unavailable" };
+            let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 11\r\nconnection: close\r\n\r\nall is well");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            say.send(asked).await.unwrap();
+        }
+    });
+    let inventory = json!({ "name": "web-1", "host": "127.0.0.1", "port": port, "check": { "method": "tcp" } });
+    let entered = admin.post("/api/v1/servers", inventory).await;
+    assert_eq!(entered.status, 201, "{}", entered.text);
+    let http = |method: &str, path: &str| json!({ "method": method, "url": format!("http://127.0.0.1:{port}{path}"),
+        "headers": { "X-Greeting": "{{inputs.greeting}}" }, "body": "{{inputs.greeting}}!" });
+    let mut expected = http("PUT", "/busy");
+    expected["expect"] = json!([503]);
+    let elsewhere = json!({ "method": "GET", "url": "http://169.254.169.254/latest/meta-data" });
+    let runbook = write_whole(&admin, json!({
+        "name": "Ask around",
+        "inputs": [{ "name": "greeting", "default": "hello" }],
+        "steps": [
+            { "name": "Reach", "server_test": { "server": "web-1" } },
+            { "name": "Ask", "http": http("POST", "/ok") },
+            { "name": "Expect", "http": expected },
+            { "name": "Fail", "continue_on_failure": true, "http": http("GET", "/busy") },
+            { "name": "Escape", "http": elsewhere }
+        ]
+    }))
+    .await;
+    let path = start(&admin, &runbook, json!({})).await;
+    let ended = until(&admin, &path, "failed").await;
+    let steps = ended["steps"].as_array().unwrap();
+    let reasons: Vec<&str> = steps.iter().map(|step| step["reason"].as_str().unwrap()).collect();
+    let forbidden = "the host has an address that this server may not connect to";
+    assert_eq!(
+        reasons,
+        [
+            "the port accepts connections",
+            "200 OK",
+            "503 Service Unavailable",
+            "answered 503 Service Unavailable",
+            forbidden
+        ]
+    );
+    let asked = said.recv().await.unwrap();
+    assert!(asked.contains("x-greeting: hello\r\n") && asked.ends_with("\r\n\r\nhello!"), "{asked}");
+    assert_eq!(printed(&admin, &path).await[..2], ["200 OK", "all is well"]);
+    let web = admin.get("/api/v1/servers/web-1").await.json;
+    assert_eq!(web["status"], "up", "{web}");
 }
