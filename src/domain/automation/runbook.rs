@@ -64,7 +64,7 @@ pub struct Switched {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // each variant is the struct it holds
 pub enum Event {
-    Created(Created),
+    Created(Box<Created>),
     Updated(Box<Updated>),
     Archived(Switched),
     Restored(Switched),
@@ -114,7 +114,7 @@ pub fn decide(state: Option<&Runbook>, command: &Command) -> Result<Vec<Event>, 
     match (state, command) {
         (None, Command::Create(definition)) => {
             acceptable(definition)?;
-            Ok(vec![Event::Created(Created { definition: definition.clone() })])
+            Ok(vec![Event::Created(Box::new(Created { definition: definition.clone() }))])
         }
         (None, _) => Err(Refusal::Missing),
         (Some(_), Command::Create(_)) => Err(Refusal::Exists),

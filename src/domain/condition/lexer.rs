@@ -109,7 +109,8 @@ pub fn read_path(text: &str, at: usize) -> Result<(Path, usize), SyntaxError> {
             if !text[end..].starts_with(']') {
                 return Err(wrong(text, end, "expected ]"));
             }
-            (path.push(key), end += 1);
+            path.push(key);
+            end += 1;
         } else {
             let dot = usize::from(!path.is_empty());
             let name = name_length(&rest[dot..]);
