@@ -282,22 +282,27 @@ async fn a_step_asks_other_systems_where_the_guard_of_egress_lets_it() {
     let inventory = json!({ "name": "web-1", "host": "127.0.0.1", "port": port, "check": { "method": "tcp" } });
     let entered = admin.post("/api/v1/servers", inventory).await;
     assert_eq!(entered.status, 201, "{}", entered.text);
-    let http = |method: &str, path: &str| json!({ "method": method, "url": format!("http://127.0.0.1:{port}{path}"),
-        "headers": { "X-Greeting": "{{inputs.greeting}}" }, "body": "{{inputs.greeting}}!" });
+    let http = |method: &str, path: &str| {
+        json!({ "method": method, "url": format!("http://127.0.0.1:{port}{path}"),
+        "headers": { "X-Greeting": "{{inputs.greeting}}" }, "body": "{{inputs.greeting}}!" })
+    };
     let mut expected = http("PUT", "/busy");
     expected["expect"] = json!([503]);
     let elsewhere = json!({ "method": "GET", "url": "http://169.254.169.254/latest/meta-data" });
-    let runbook = write_whole(&admin, json!({
-        "name": "Ask around",
-        "inputs": [{ "name": "greeting", "default": "hello" }],
-        "steps": [
-            { "name": "Reach", "server_test": { "server": "web-1" } },
-            { "name": "Ask", "http": http("POST", "/ok") },
-            { "name": "Expect", "http": expected },
-            { "name": "Fail", "continue_on_failure": true, "http": http("GET", "/busy") },
-            { "name": "Escape", "http": elsewhere }
-        ]
-    }))
+    let runbook = write_whole(
+        &admin,
+        json!({
+            "name": "Ask around",
+            "inputs": [{ "name": "greeting", "default": "hello" }],
+            "steps": [
+                { "name": "Reach", "server_test": { "server": "web-1" } },
+                { "name": "Ask", "http": http("POST", "/ok") },
+                { "name": "Expect", "http": expected },
+                { "name": "Fail", "continue_on_failure": true, "http": http("GET", "/busy") },
+                { "name": "Escape", "http": elsewhere }
+            ]
+        }),
+    )
     .await;
     let path = start(&admin, &runbook, json!({})).await;
     let ended = until(&admin, &path, "failed").await;
