@@ -183,6 +183,7 @@ class Follower {
     if (this.#phase === 'live' && asker.world.now() - this.#liveAt >= HEALTHY_MS) this.#healthy();
     this.#attempt = undefined;
     this.#phase = 'closed';
+    if (!this.#ending.signal.aborted) this.#show();
     return { end, useful };
   }
 

@@ -50,7 +50,10 @@ export async function poll(
     // Stopped meanwhile: the cursor may be in another history now.
     if (limited.signal.aborted) return unreachable('stopped');
     const steps = stepsOf(page, after);
-    for (const step of steps) if (journal.take(step) === 'new') onStep(step);
+    for (const step of steps) {
+      if (limited.signal.aborted) break; // by a handler
+      if (journal.take(step) === 'new') onStep(step);
+    }
     return { kind: 'page', news: steps.length > 0 };
   } catch (error) {
     return unreachable(error);

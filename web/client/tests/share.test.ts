@@ -172,7 +172,7 @@ test('another history is told in every tab, and each loads its state again', asy
   await live(first, second);
   server.streams = [stream(ready(7, 'other'))];
   server.last.write('id: 7\nevent: reset\ndata: {"reason":"epoch","seq":7,"epoch":"other"}\n\n');
-  await until(() => loads.length === 4);
+  await until(() => loads.length === 4 && server.opened.length === 2);
   await live(first, second);
   server.last.write(event(8));
   await until(() => first.told.length === 1 && second.told.length === 1);
