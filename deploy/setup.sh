@@ -4,6 +4,7 @@
 #   deploy/setup.sh python       Python with venv, for the API tests
 #   deploy/setup.sh pgbouncer    A pooler, for the fault tests
 #   deploy/setup.sh node [wanted]  Node 20 or newer; fails without it, unless it is only wanted
+#   deploy/setup.sh chromium     A browser without a window, for the panel's tests
 #   deploy/setup.sh proxies      nginx and HAProxy, and OpenSSL for their certificate, for the fault tests
 set -eu
 
@@ -55,6 +56,9 @@ node)
         echo "Node 20 or newer, with npm, is missing: https://nodejs.org (for what runs in browsers, and for its tests)" >&2
         [ "${2:-}" = wanted ] || exit 1
     fi
+    ;;
+chromium)
+    command -v chromium >/dev/null || install "Chromium" chromium
     ;;
 pgbouncer)
     if is_missing pgbouncer; then

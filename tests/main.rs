@@ -20,6 +20,7 @@ mod incidents;
 mod limits;
 mod logs;
 mod metrics;
+mod panel;
 mod pressure;
 mod private_postgres;
 mod process;
