@@ -39,3 +39,14 @@ revoke all on log_lines from public, signalbox_app;
 revoke all on function state_log_lines, log_partition_add, log_partitions, log_words_index from public;
 grant select on log_lines to signalbox_app;
 grant execute on function log_partitions, log_words_index to signalbox_app;
+
+-- Servers: what is measured, and who tests which, is no state and has no event.
+revoke all on servers, server_statuses, server_credentials, server_filters, server_checks, server_probes, server_utilization,
+  short_lived from public, signalbox_app;
+revoke all on function events_expire, state_server, state_server_credential, state_server_filters, state_server_utilization
+  from public;
+grant select on servers, server_statuses, server_filters, server_utilization, short_lived to signalbox_app;
+grant delete on server_utilization to signalbox_app;
+grant select, update on server_checks to signalbox_app;
+grant select, insert, delete on server_probes to signalbox_app;
+grant execute on function events_expire to signalbox_app;

@@ -34,3 +34,4 @@ pub mod postgres;
 pub mod projections;
 pub mod protect;
 pub mod server;
+pub mod servers;

@@ -1,6 +1,7 @@
 //! Log lines between the rules and the database: a batch as a write, and days that come and go.
 
 mod keep;
+mod search;
 
 use serde::Serialize;
 use serde_json::json;
@@ -12,6 +13,7 @@ use crate::domain::permission::LOGS_READ;
 use crate::log::{NewEvent, State, Write, stamp};
 
 pub use keep::{index_words, keep, keep_on};
+pub use search::{Bucket, Found, Place, Search, context, histogram, page};
 
 /// The name of a source's stream. A command writes each stream once, so it has one batch of each source.
 pub fn stream(source: &str) -> String {

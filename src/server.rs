@@ -9,25 +9,27 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
-use crate::domain::permission::{INCIDENTS_READ, LOGS_READ, SYSTEM_READ, USERS_READ};
-use crate::domain::{incident, logs, system, user};
+use crate::domain::permission::{INCIDENTS_READ, LOGS_READ, SERVERS_READ, SYSTEM_READ, USERS_READ};
+use crate::domain::server::report::{REPORT_TTL_S, REPORTED};
+use crate::domain::{incident, logs, server, system, user};
 use crate::egress::Egress;
 use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
 use crate::postgres::private::{self, Cluster, SUPERUSER};
-use crate::postgres::{APP_ROLE, Database, Direct};
+use crate::postgres::{APP_ROLE, Database, Direct, QueryError};
 use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
+use crate::servers::{self, Checker};
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
@@ -170,11 +172,13 @@ impl Server {
         let started_at = OffsetDateTime::now_utc();
         metrics.know_types(registry.all().map(|kind| kind.name));
         let background = Database::new(&backend.pooled, BACKGROUND_POOL)?;
+        let egress = Egress::new(&config.egress_allow);
         let app = Arc::new(App {
             tokens: Tokens::new(&secret, config.access_token_s),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute)?,
-            egress: Egress::new(&config.egress_allow),
+            checker: Checker::new(background.clone(), appender.clone(), egress.clone()),
+            egress,
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,
@@ -188,6 +192,7 @@ impl Server {
             registry,
             incident_statistics: SingleFlight::new(head, incident_statistics::CHANGED_BY),
             dashboard: SingleFlight::new(head, dashboard::CHANGED_BY),
+            utilization: SingleFlight::new(head, dashboard::UTILIZATION_CHANGED_BY),
             time_zones: TimeZones::default(),
             in_flight: InFlight::default(),
             listening,
@@ -220,10 +225,12 @@ impl Server {
                 followed
             }
         });
-        let forgetting = tokio::spawn(forget(app.clone()));
-        let protecting = tokio::spawn(protect(app.clone()));
+        let mut upkeep = JoinSet::new(); // ends with this function
+        upkeep.spawn(forget(app.clone()));
+        upkeep.spawn(protect(app.clone()));
         let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
-        let keeping_logs = tokio::spawn(crate::logs::keep_on(database, direct, appender, days));
+        upkeep.spawn(crate::logs::keep_on(database, direct, appender, days));
+        upkeep.spawn(app.checker.clone().run());
         let started = system::Started { process, version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&app, "system.started", json!(started)).await;
         if app.config.demo {
@@ -235,9 +242,7 @@ impl Server {
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
         }
-        forgetting.abort();
-        protecting.abort();
-        keeping_logs.abort();
+        drop(upkeep);
         following.await?
     }
 }
@@ -266,7 +271,9 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.accounts.apply(&events);
                 app.incident_statistics.notice(&events);
                 app.dashboard.notice(&events);
+                app.utilization.notice(&events);
                 app.control.apply(&events);
+                app.checker.notice(&events);
                 obey(&app);
                 app.hub.publish(events);
             }
@@ -274,6 +281,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.accounts.load(&app.database).await?;
                 app.incident_statistics.rewrite(head);
                 app.dashboard.rewrite(head);
+                app.utilization.rewrite(head);
                 app.control.load(&app.database).await?;
                 obey(&app);
                 app.hub.rewrite(head);
@@ -303,6 +311,24 @@ async fn forget(app: Arc<App>) {
         app.limits.forget();
         if let Err(error) = read::forget_replies(&app.database).await {
             tracing::warn!(%error, "old replies stay for now");
+        }
+        if let Err(error) = servers::forget_measures(&app.background).await {
+            tracing::warn!(%error, "old measurements stay for now");
+        }
+        if let Err(error) = expire(&app).await {
+            tracing::warn!(%error, "short-lived events keep their data for now");
+        }
+    }
+}
+
+/// Lets short-lived events that had their time lose their data: in the database, a part of the log after the
+/// other, then in this process's memory, whichever process went over the log.
+async fn expire(app: &App) -> Result<(), QueryError> {
+    loop {
+        let swept = read::expire(&app.background).await?;
+        app.hub.expire(&swept);
+        if !swept.iter().any(|swept| swept.more) {
+            return Ok(());
         }
     }
 }
@@ -336,8 +362,14 @@ async fn assert_durable(database: &Database) -> anyhow::Result<()> {
 }
 
 /// What nobody should learn late, whatever the load.
-const CRITICAL: [&str; 5] =
-    ["incident.created", "incident.status.changed", "user.disabled", "user.roles.changed", "user.session.revoked"];
+const CRITICAL: [&str; 6] = [
+    "incident.created",
+    "incident.status.changed",
+    "server.status.changed",
+    "user.disabled",
+    "user.roles.changed",
+    "user.session.revoked",
+];
 /// What comes in floods of equal ones, as when somebody guesses passwords.
 const DEBOUNCED: [&str; 1] = ["user.sign_in.failed"];
 const DEBOUNCE_MS: u32 = 100;
@@ -354,6 +386,7 @@ pub fn registry() -> Registry {
             broadcast: true,
             critical: CRITICAL.contains(&name),
             debounce_ms: if DEBOUNCED.contains(&name) { DEBOUNCE_MS } else { 0 },
+            ttl_s: (name == REPORTED).then_some(REPORT_TTL_S),
         }
     };
     let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));
@@ -361,5 +394,7 @@ pub fn registry() -> Registry {
     let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
     let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
     let logs = logs::event_types().into_iter().map(stored(&[LOGS_READ]));
-    Registry::new(incidents.chain(users).chain(system).chain(logs))
+    let servers = server::event_types().into_iter().map(stored(&[SERVERS_READ]));
+    let filters = server::filter_types().into_iter().map(stored(&[USERS_READ]));
+    Registry::new(incidents.chain(users).chain(system).chain(logs).chain(servers).chain(filters))
 }

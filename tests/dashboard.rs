@@ -118,3 +118,42 @@ async fn fifty_who_ask_at_once_cost_one_query_and_what_happened_is_in_the_next_a
     let again = admin.request(Method::GET, STATS).header("if-none-match", next.header("etag"));
     assert_eq!(Answer::of(again).await.status, 304);
 }
+
+#[tokio::test]
+async fn servers_and_log_lines_are_counted_and_the_busiest_come_first() {
+    let world = world().await;
+    let server = world.serve_with(&["--egress-allow=127.0.0.0/8"]).await;
+    let admin = server.admin().await;
+    let mut seq = String::new();
+    for (nth, name) in ["quiet", "busy", "gone"].iter().enumerate() {
+        let added = admin.post("/api/v1/servers", json!({ "name": name, "host": "127.0.0.1", "port": 1 })).await;
+        assert_eq!(added.status, 201, "{}", added.text);
+        let path = format!("/api/v1/servers/{}", added.json["id"].as_str().unwrap());
+        for cpu in [10 * nth, 20 * nth + 10] {
+            let report = json!({ "cpu_percent": cpu, "memory_percent": 90 - cpu, "disk_percent": 5, "load": 0.5 });
+            let told = admin.post(&format!("{path}/utilization"), report).await;
+            assert_eq!(told.status, 200, "{}", told.text);
+            seq = told.header("signalbox-seq").to_owned();
+        }
+        if *name == "gone" {
+            let deleted = admin.post(&format!("{path}/delete"), json!({})).await;
+            assert!(deleted.status.is_success(), "{}", deleted.text);
+            seq = deleted.header("signalbox-seq").to_owned();
+        }
+    }
+    let utilization =
+        async |query: &str| admin.get(&format!("/api/v1/dashboard/server-utilization?min_seq={seq}{query}")).await;
+    let by_cpu = utilization("").await;
+    let names = |answer: &Answer| {
+        Vec::from_iter(answer.json["items"].as_array().unwrap().iter().map(|item| item["name"].clone()))
+    };
+    assert_eq!(names(&by_cpu), ["busy", "quiet"]);
+    assert_eq!(by_cpu.json["items"][0]["cpu"], json!({ "average": 20.0, "most": 30.0 }));
+    assert_eq!(names(&utilization("&by=memory").await), ["quiet", "busy"]);
+    assert_eq!(names(&utilization("&limit=1").await), ["busy"]);
+    let stats = admin.get(&format!("{STATS}?min_seq={seq}")).await.json;
+    let total: i64 = world.value("select count(*) from servers where not deleted").await;
+    assert_eq!((&stats["servers"]["total"], total), (&json!(total), 2));
+    assert_eq!(stats["logs"], json!({ "lines_per_s": 0.0, "warnings": 0, "errors": 0 }));
+    assert_eq!(stats["streams"], json!({ "open": 0, "lagging": 0, "level": "normal" }));
+}

@@ -9,7 +9,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("egress", &[]),
     ("postgres", &[]),
     ("log", &["postgres"]),
-    ("projections", &["domain", "log", "postgres", "incidents"]),
+    ("projections", &["domain", "log", "postgres", "incidents", "servers"]),
     ("metrics", &[]),
     ("hub", &["log", "metrics", "postgres", "projections"]),
     ("consumer", &["hub", "log", "postgres"]),

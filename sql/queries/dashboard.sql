@@ -13,5 +13,7 @@ with
     select distinct date_trunc(s.unit, at, $2) as at from span s, generate_series(s.starts, now(), '1 hour') as at
   )
 select h.epoch, h.seq, json_build_object(
-         'incidents', case when 'incidents.read' = any ($3::text[]) then ({incidents}) end) as parts
+         'incidents', case when 'incidents.read' = any ($3::text[]) then ({incidents}) end,
+         'servers', case when 'servers.read' = any ($3) then ({servers}) end,
+         'logs', case when 'logs.read' = any ($3) then ({logs}) end) as parts
   from log_head h;

@@ -5,5 +5,7 @@
 pub mod incident;
 pub mod logs;
 pub mod permission;
+pub mod server;
 pub mod system;
+mod timestamp;
 pub mod user;

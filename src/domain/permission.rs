@@ -33,6 +33,12 @@ permissions! {
     IncidentsRead INCIDENTS_READ "incidents.read",
     /// Create and change incidents.
     IncidentsWrite INCIDENTS_WRITE "incidents.write",
+    /// See servers, whether they answer and how busy they are.
+    ServersRead SERVERS_READ "servers.read",
+    /// Enter and change servers, test them, and let them be down.
+    ServersWrite SERVERS_WRITE "servers.write",
+    /// Say how busy a server is: for the agent or cron job on it.
+    ServersReport SERVERS_REPORT "servers.report",
     /// See users, their roles and their sign-ins.
     UsersRead USERS_READ "users.read",
     /// Create and change users, roles and other people's tokens.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::permission::{self, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, SYSTEM_READ, USERS_READ};
+use super::permission::{
+    self, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, SERVERS_READ, SERVERS_WRITE, SYSTEM_READ, USERS_READ,
+};
 
 /// A name for a set of permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -41,9 +43,11 @@ impl Role {
     pub fn permissions(self) -> &'static [&'static str] {
         match self {
             Role::Admin => permission::ALL,
-            Role::Operator => &[INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, SYSTEM_READ],
-            Role::Viewer => &[INCIDENTS_READ, LOGS_READ],
-            Role::Auditor => &[INCIDENTS_READ, LOGS_READ, USERS_READ, SYSTEM_READ],
+            Role::Operator => {
+                &[INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, SERVERS_READ, SERVERS_WRITE, SYSTEM_READ]
+            }
+            Role::Viewer => &[INCIDENTS_READ, LOGS_READ, SERVERS_READ],
+            Role::Auditor => &[INCIDENTS_READ, LOGS_READ, SERVERS_READ, USERS_READ, SYSTEM_READ],
         }
     }
 }

@@ -116,7 +116,9 @@ async fn prepare(
         Ok(Err(_broken)) => return Err(Problem::bad_request("malformed_body", "the body broke off")),
         Err(_elapsed) => return Err(Problem::bad_request("malformed_body", "the body did not arrive in time")),
     };
-    if has_nul(&body) {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_text = content_type.is_some_and(|value| value.starts_with("text/plain")); // where a backslash is one
+    if body.contains(&0) || !is_text && escapes_nul(&body) {
         let detail = "text must not contain the character U+0000; nothing was recorded";
         return Err(Problem::unacceptable("nul_character", detail));
     }
@@ -141,11 +143,10 @@ async fn prepare(
 }
 
 /// PostgreSQL's text cannot hold NUL; in JSON it is written `\u0000`, unless that backslash is itself escaped.
-fn has_nul(body: &[u8]) -> bool {
-    body.contains(&0)
-        || body.windows(6).enumerate().any(|(at, six)| {
-            six == b"\\u0000" && body[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
-        })
+fn escapes_nul(body: &[u8]) -> bool {
+    body.windows(6).enumerate().any(|(at, six)| {
+        six == b"\\u0000" && body[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
+    })
 }
 
 /// The trace id of a W3C `traceparent`.

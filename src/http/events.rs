@@ -14,9 +14,11 @@ use uuid::Uuid;
 use super::App;
 use super::allowed::Allowed;
 use super::answer::{Answer, Shown};
+use super::logs::Level;
 use super::problem::Problem;
+use crate::domain::logs;
 use crate::domain::permission::Anyone;
-use crate::hub::{Cursor, Filter, Reset};
+use crate::hub::{Cursor, Facts, Filter, Reset};
 use crate::log::{Event, hex, read};
 
 /// Events of a page: by default, and at most.
@@ -117,6 +119,9 @@ pub struct EventTypeView {
     critical: bool,
     /// Repetitions within so many milliseconds are not sent to streams; 0: all are.
     debounce_ms: u32,
+    /// So many seconds after it was recorded, an event keeps its place and its hash, and its `data` become
+    /// `{"data_hash", "expired": true}`; null: they stay.
+    ttl_s: Option<u32>,
 }
 
 /// All registered types.
@@ -147,6 +152,12 @@ impl Events {
         stream: Query<Option<String>>,
         /// One collaboration session.
         session: Query<Option<String>>,
+        /// Whose data name this `server`.
+        server: Query<Option<String>>,
+        /// Whose data name this `execution`.
+        execution: Query<Option<Uuid>>,
+        /// With log lines at least as bad.
+        level: Query<Option<Level>>,
         /// At most so many, 1 to 1,000; default 100.
         limit: Query<Option<i64>>,
         /// Wait so many seconds, 0 to 30, when there is nothing yet.
@@ -157,7 +168,9 @@ impl Events {
         if wait_s > MOST_WAIT_S {
             return Err(Problem::bad_request("invalid_parameter", format!("wait is 0 to {MOST_WAIT_S} seconds")));
         }
-        let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0)?.within(&caller.account.permissions);
+        let facts = facts(server.0, execution.0, level.0);
+        let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0, facts)?;
+        let filter = filter.within(&caller.account.permissions);
         let after = position(after.0)?;
         let cursor = Cursor { after: Some(after), epoch: epoch.0 };
         let head = read::head(&caller.app.database).await?;
@@ -221,6 +234,7 @@ impl Events {
             broadcast: kind.broadcast,
             critical: kind.critical,
             debounce_ms: kind.debounce_ms,
+            ttl_s: kind.ttl_s,
         };
         let types = EventTypes { items: caller.app.registry.all().map(view).collect() };
         Ok(Shown::bytes_of(&types, caller.app.hub.head(), caller.known.as_deref()))
@@ -241,8 +255,9 @@ pub(super) fn filter(
     types: Option<&str>,
     stream: Option<String>,
     session: Option<String>,
+    facts: Facts,
 ) -> Result<Filter, Problem> {
-    let mut filter = Filter { stream, session, ..Filter::default() };
+    let mut filter = Filter { stream, session, facts, ..Filter::default() };
     for pattern in types.into_iter().flat_map(|types| types.split(',')).map(str::trim) {
         let names = app.registry.matching(pattern);
         if names.is_empty() {
@@ -253,6 +268,12 @@ pub(super) fn filter(
         filter.types.extend(names);
     }
     Ok(filter)
+}
+
+/// What a reader asks of events' data.
+pub(super) fn facts(server: Option<String>, execution: Option<Uuid>, level: Option<Level>) -> Facts {
+    let levels = level.into_iter().flat_map(|level| logs::Level::from(level).or_worse()).map(logs::Level::as_str);
+    Facts { server, execution: execution.map(|id| id.to_string()), levels: levels.collect() }
 }
 
 /// A client's text within a message: short, and nothing that moves a terminal.

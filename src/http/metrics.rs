@@ -40,7 +40,7 @@ async fn now(app: &App) -> Now {
     let lag = read::head(&app.database).await.ok().map(|head| (head.seq - app.hub.head().seq).max(0));
     let (head, mode, report) = (app.hub.head().seq, app.hub.mode(), app.protection.report());
     let [lagging_800, lagging_1000] = app.hub.open().behind(head, [800, 1_000]).map(|count| count as u64);
-    let kept = app.incident_statistics.counts().await + app.dashboard.counts().await;
+    let kept = app.incident_statistics.counts().await + app.dashboard.counts().await + app.utilization.counts().await;
     Now {
         kept: (kept.hits, kept.misses, kept.deduplicated, kept.size),
         streams: app.hub.open().count() as u64,

@@ -13,10 +13,12 @@ mod handover;
 mod health;
 mod incidents;
 pub mod limits;
+mod logs;
 mod metrics;
 mod panel;
 pub mod problem;
 pub mod serve;
+mod servers;
 mod sign_in;
 mod stream;
 mod system;
@@ -46,9 +48,10 @@ use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
 use crate::postgres::Database;
-use crate::projections::dashboard::{Question, TimeZones};
+use crate::projections::dashboard::{Busiest, Busy, Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
+use crate::servers::Checker;
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
@@ -66,6 +69,8 @@ pub struct App {
     pub appender: Appender,
     /// Where users may let it connect to.
     pub egress: Egress,
+    /// Goes round and tests servers.
+    pub checker: Checker,
     /// For following.
     pub hub: Arc<Hub>,
     /// How many streams each user may follow by.
@@ -78,6 +83,8 @@ pub struct App {
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
     /// Everything in figures.
     pub dashboard: SingleFlight<Question, dashboard::Parts>,
+    /// How busy servers are.
+    pub utilization: SingleFlight<Busiest, Vec<Busy>>,
     /// Names that a question may use.
     pub time_zones: TimeZones,
     /// Whether there are streams, and for whom.
@@ -147,6 +154,10 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         incidents::Incidents,
         incidents::Statistics,
         dashboard::Dashboard,
+        servers::Servers,
+        servers::Measures,
+        servers::Filters,
+        logs::Logs,
         events::Events,
         stream::Streams,
         transport::Transports,

@@ -17,8 +17,9 @@ use uuid::Uuid;
 use super::allowed::Allowed;
 use super::answer::{Answer, Done, Reply};
 use super::compress::accepts_gzip;
-use super::events::{EventView, Tag, filter, position};
+use super::events::{EventView, Tag, facts, filter, position};
 use super::handover::Door;
+use super::logs::Level;
 use super::problem::Problem;
 use super::{App, transport};
 use crate::domain::permission::Anyone;
@@ -72,13 +73,21 @@ impl Streams {
         stream: Query<Option<String>>,
         /// One collaboration session.
         session: Query<Option<String>>,
+        /// Whose data name this `server`.
+        server: Query<Option<String>>,
+        /// Whose data name this `execution`.
+        execution: Query<Option<Uuid>>,
+        /// With log lines at least as bad.
+        level: Query<Option<Level>>,
         /// An access token, where the server allows it.
         access_token: Query<Option<String>>,
     ) -> Answer<Frames> {
         let _ = access_token; // read by Caller
         let returns = last_id.0.is_some();
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
-        let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0)?.within(&caller.account.permissions);
+        let facts = facts(server.0, execution.0, level.0);
+        let filter = filter(&caller.app, types.0.as_deref(), stream.0, session.0, facts)?;
+        let filter = filter.within(&caller.account.permissions);
         open(&caller.app, request, caller.viewer(), filter, from, returns).await
     }
 
@@ -123,11 +132,18 @@ impl Streams {
         stream: Query<Option<String>>,
         /// One collaboration session.
         session: Query<Option<String>>,
+        /// Whose data name this `server`.
+        server: Query<Option<String>>,
+        /// Whose data name this `execution`.
+        execution: Query<Option<Uuid>>,
+        /// With log lines at least as bad.
+        level: Query<Option<Level>>,
     ) -> Answer<Frames> {
         // Parameters first: a mistake in them shall not use up the id.
         let returns = last_id.0.is_some();
         let from = cursor(request, last_id.0.or(last_event_id.0).or(last_event_id_camel.0), epoch.0)?;
-        let filter = filter(&app, types.0.as_deref(), stream.0, session.0)?;
+        let facts = facts(server.0, execution.0, level.0);
+        let filter = filter(&app, types.0.as_deref(), stream.0, session.0, facts)?;
         let used = || Problem::unauthorized("this stream id is unknown, used or too old; get another one");
         if stream_id.0.len() > TICKET_CHARS {
             return Err(used());

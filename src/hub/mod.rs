@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use encoding::Encoding;
-pub use filter::Filter;
+pub use filter::{Facts, Filter};
 pub use frame::{Bye, Reset};
 pub use level::Level;
 pub use open::{Open, OpenStreams};
@@ -48,6 +48,7 @@ use replay::{Page, Replay};
 use ring::Ring;
 use round::{Entry, Gathering, Round, Sent};
 
+use crate::log::read::Swept;
 use crate::log::{Event, Head, Registry};
 use crate::metrics::Metrics;
 use crate::postgres::Database;
@@ -202,15 +203,30 @@ impl Hub {
         events.into_iter().map(entry).collect()
     }
 
+    /// Forgets what events of short-lived types said that have lost their data in the log. Whoever stands before them
+    /// reads them there.
+    pub fn expire(&self, swept: &[Swept]) {
+        let gone = |event: &Event| swept.iter().any(|swept| swept.kind == event.kind && event.seq <= swept.seq);
+        if !self.ring.write().unwrap_or_else(PoisonError::into_inner).forget_through(gone) {
+            return;
+        }
+        self.replay.forget();
+        self.forget_rounds();
+    }
+
     /// Another history: every reader is told to load its state anew.
     pub fn rewrite(&self, head: Head) {
         self.ring.write().unwrap_or_else(PoisonError::into_inner).clear(head.seq);
         self.replay.forget();
+        self.forget_rounds();
+        self.head.send_replace(head);
+        self.wake(true);
+    }
+
+    fn forget_rounds(&self) {
         for class in self.classes.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade) {
             class.forget();
         }
-        self.head.send_replace(head);
-        self.wake(true);
     }
 
     /// The end of the log as this process knows it.

@@ -34,6 +34,13 @@ impl Ring {
         }
     }
 
+    /// Drops the newest event of which this holds, and all that are older. Whether there was one.
+    pub fn forget_through(&mut self, holds: impl Fn(&Event) -> bool) -> bool {
+        let Some(last) = self.entries.iter().rposition(|entry| holds(&entry.event)) else { return false };
+        self.bytes -= self.entries.drain(..=last).map(|entry| entry.bytes()).sum::<usize>();
+        true
+    }
+
     /// Starts again with another history.
     pub fn clear(&mut self, head: i64) {
         self.entries.clear();

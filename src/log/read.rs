@@ -7,6 +7,8 @@ use crate::postgres::{Database, QueryError};
 
 /// Most events in one page, whatever is asked.
 pub const PAGE_EVENTS: i64 = 1_000;
+/// How much of the log one sweep goes over: some 20 ms, were all of it short-lived.
+pub const EXPIRE_EVENTS: i32 = 2_000;
 
 /// The end of the log.
 ///
@@ -55,6 +57,28 @@ pub async fn reply(database: &Database, key: &Idempotency) -> Result<Option<Stor
 /// The database did not answer.
 pub async fn forget_replies(database: &Database) -> Result<usize, QueryError> {
     Ok(database.query(include_str!("../../sql/queries/idempotency_forget.sql"), &[]).await?.len())
+}
+
+/// How far events of a short-lived type have lost their data.
+#[derive(Debug, Clone)]
+pub struct Swept {
+    /// The type's name.
+    pub kind: String,
+    /// All of its events up to here.
+    pub seq: i64,
+    /// There is more to go over at once.
+    pub more: bool,
+}
+
+/// Lets events of short-lived types that had their time lose their data, over the next [`EXPIRE_EVENTS`] of the log.
+/// Of several processes one does it; each is told how far it is done.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn expire(database: &Database) -> Result<Vec<Swept>, QueryError> {
+    let rows = database.query(include_str!("../../sql/queries/events_expire.sql"), &[&EXPIRE_EVENTS]).await?;
+    let swept = |row: &Row| Swept { kind: row.get("type"), seq: row.get("swept_seq"), more: row.get("more") };
+    Ok(rows.iter().map(swept).collect())
 }
 
 fn events(rows: Vec<Row>) -> Result<Vec<Event>, QueryError> {

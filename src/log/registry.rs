@@ -24,6 +24,9 @@ pub struct EventType {
     pub critical: bool,
     /// One that repeats the event before it (same stream and data) within so many ms is not sent to streams.
     pub debounce_ms: u32,
+    /// So many seconds after it was recorded, an event keeps its place and its hash and loses its data. The database's
+    /// table `short_lived` says the same. `None`: it keeps them.
+    pub ttl_s: Option<u32>,
 }
 
 /// All registered types, by name.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use tokio::time::timeout;
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::{CONNECT_WAIT, Direct, explain};
@@ -51,6 +52,11 @@ impl QueryError {
     pub fn is_the_client_s(&self) -> bool {
         matches!(self, QueryError::Query(error) if error.code().is_some_and(|code| code.code().starts_with("22")))
     }
+
+    /// PostgreSQL ended it for the time that it took.
+    pub fn is_too_slow(&self) -> bool {
+        matches!(self, QueryError::Query(error) if error.code() == Some(&SqlState::QUERY_CANCELED))
+    }
 }
 
 impl Database {
@@ -83,13 +89,31 @@ impl Database {
     /// # Cancellation
     /// The statement still ends on the server, within its statement timeout, and the connection is kept.
     pub async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {
+        self.counted(sql, parameters, |error| !error.is_the_client_s()).await
+    }
+
+    /// The same for a statement that reads as much as a client asks: that it took too long tells nothing of the
+    /// database's health.
+    ///
+    /// # Errors
+    /// [`QueryError`].
+    pub async fn query_broad(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, QueryError> {
+        self.counted(sql, parameters, |error| !error.is_the_client_s() && !error.is_too_slow()).await
+    }
+
+    async fn counted(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        is_failure: fn(&QueryError) -> bool,
+    ) -> Result<Vec<Row>, QueryError> {
         let first = self.attempt(sql, parameters).await;
         let answer = match first {
             Err(QueryError::Query(error)) if died(&error) => self.attempt(sql, parameters).await,
             answer => answer,
         };
         self.counts.queries.fetch_add(1, Ordering::Relaxed);
-        if answer.as_ref().is_err_and(|error| !error.is_the_client_s()) {
+        if answer.as_ref().is_err_and(is_failure) {
             self.counts.failed.fetch_add(1, Ordering::Relaxed);
         }
         answer

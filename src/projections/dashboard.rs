@@ -6,12 +6,15 @@ use std::sync::LazyLock;
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::Json;
+use uuid::Uuid;
 
 use crate::log::Head;
 use crate::postgres::{Database, QueryError};
 
 /// Events of these types change the figures.
-pub const CHANGED_BY: &[&str] = &["incident."];
+pub const CHANGED_BY: &[&str] = &["incident.", "server.", "log."];
+/// Events of these types change how busy servers are.
+pub const UTILIZATION_CHANGED_BY: &[&str] = &["server."];
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +31,8 @@ static QUERY: LazyLock<String> = LazyLock::new(|| {
     include_str!("../../sql/queries/dashboard.sql")
         .replace("{figures}", &part(include_str!("../../sql/queries/incident_statistics.sql")))
         .replace("{incidents}", &part(include_str!("../../sql/queries/dashboard_incidents.sql")))
+        .replace("{servers}", &part(include_str!("../../sql/queries/dashboard_servers.sql")))
+        .replace("{logs}", &part(include_str!("../../sql/queries/dashboard_logs.sql")))
 });
 
 /// The figures of now for whoever has these permissions, and the position they are true as of. A part without its
@@ -43,6 +48,69 @@ pub async fn load<T: DeserializeOwned>(
     let row = database.query_one(&QUERY, &[&question.window_h, &question.time_zone, &permissions]).await?;
     let Json(parts) = row.try_get("parts")?;
     Ok((Head { epoch: row.try_get("epoch")?, seq: row.try_get("seq")? }, parts))
+}
+
+/// Which servers are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Busiest {
+    /// Hours that are looked back at.
+    pub window_h: i32,
+    /// `cpu`, `memory`, `disk` or `load`: by whose average they are ordered.
+    pub by: &'static str,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// How busy a server said it was, within a window.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct Busy {
+    pub server: Uuid,
+    pub name: String,
+    pub status: String,
+    /// Reports.
+    pub samples: i64,
+    pub cpu: Use,
+    pub memory: Use,
+    pub disk: Use,
+    pub load: Use,
+}
+
+/// A figure over a window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[allow(missing_docs)]
+pub struct Use {
+    pub average: f64,
+    pub most: f64,
+}
+
+/// The busiest servers, and the position they are true as of.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn busiest(database: Database, asked: Busiest) -> Result<(Head, Vec<Busy>), QueryError> {
+    let sql = include_str!("../../sql/queries/dashboard_server_utilization.sql");
+    let rows = database.query(sql, &[&asked.window_h, &asked.by, &asked.limit]).await?;
+    let first = rows.first().ok_or(QueryError::NoRow)?;
+    let head = Head { epoch: first.try_get("epoch")?, seq: first.try_get("seq")? };
+    let mut servers = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let Some(server) = row.try_get("server")? else { continue };
+        let figure = |average, most| -> Result<Use, QueryError> {
+            Ok(Use { average: row.try_get(average)?, most: row.try_get(most)? })
+        };
+        servers.push(Busy {
+            server,
+            name: row.try_get("name")?,
+            status: row.try_get("status")?,
+            samples: row.try_get("samples")?,
+            cpu: figure("cpu_avg", "cpu_max")?,
+            memory: figure("memory_avg", "memory_max")?,
+            disk: figure("disk_avg", "disk_max")?,
+            load: figure("load_avg", "load_max")?,
+        });
+    }
+    Ok((head, servers))
 }
 
 /// Time zones that the database knows, read once.

@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::domain::{incident, user};
+use crate::domain::server::saved::{self, Filters};
+use crate::domain::{incident, server, user};
 use crate::incidents;
 use crate::log::{Event, read};
 use crate::postgres::Database;
+use crate::servers;
 
 /// The states that all events together make, as they are stored.
 #[derive(Default)]
 pub struct Rebuilt {
     incidents: HashMap<Uuid, incident::Incident>,
     users: HashMap<Uuid, user::User>,
+    servers: HashMap<Uuid, server::Server>,
+    filters: HashMap<Uuid, Filters>,
     /// Last event taken.
     pub seq: i64,
 }
@@ -52,6 +56,18 @@ impl Rebuilt {
                 let after = user::evolve(self.users.remove(&id), id, &change);
                 self.users.extend(after.map(|user| (id, user)));
             }
+            "server" => {
+                let change = server::Event::parse(&event.kind, event.data.get())?;
+                let meta =
+                    server::Meta { stream_id: id, actor: event.actor.id.clone(), occurred_at: event.occurred_at };
+                let after = server::evolve(self.servers.remove(&id), &change, &meta);
+                self.servers.insert(id, after);
+            }
+            "server-filters" => {
+                let change = saved::Event::parse(&event.kind, event.data.get())?;
+                let before = self.filters.remove(&id).unwrap_or_else(|| Filters::of(id));
+                self.filters.insert(id, before.after(&change));
+            }
             _ => {}
         }
         Ok(())
@@ -59,7 +75,7 @@ impl Rebuilt {
 
     /// How many states there are.
     pub fn len(&self) -> usize {
-        self.incidents.len() + self.users.len()
+        self.incidents.len() + self.users.len() + self.servers.len() + self.filters.len()
     }
 
     /// Whether there are none.
@@ -71,14 +87,16 @@ impl Rebuilt {
     pub fn states(&self) -> anyhow::Result<Vec<(&'static str, Uuid, String)>> {
         let incidents = self.incidents.iter().map(|(id, incident)| Ok(("incident", *id, incidents::json(incident))));
         let users = self.users.iter().map(|(id, user)| Ok(("user", *id, serde_json::to_string(user)?)));
-        incidents.chain(users).collect()
+        let servers = self.servers.iter().map(|(id, server)| Ok(("server", *id, servers::json(server))));
+        let filters = self.filters.iter().map(|(id, kept)| Ok(("server_filters", *id, servers::filters_json(kept))));
+        incidents.chain(users).chain(servers).chain(filters).collect()
     }
 }
 
 /// A state that is stored differently from what the log makes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `incident` or `user`.
+    /// `incident`, `user`, `server` or `server_filters`.
     pub kind: &'static str,
     /// Whose state.
     pub id: Uuid,
@@ -107,7 +125,8 @@ pub async fn compare(database: &Database) -> anyhow::Result<(Rebuilt, Vec<Differ
         }
     }
     for ((kind, id), text) in stored {
-        let kind = if kind == "user" { "user" } else { "incident" };
+        let kinds = ["incident", "user", "server", "server_filters"]; // those of states_all.sql
+        let kind = kinds.into_iter().find(|known| *known == kind).unwrap_or("unknown");
         differences.push(Difference { kind, id, stored: Some(text), rebuilt: None });
     }
     Ok((rebuilt, differences))

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::event::{Cause, Change, Changes, Created, Event, StatusChanged};
 use super::state::Incident;
 use super::status::Status;
-use super::timestamp;
+use crate::domain::timestamp;
 
 /// What the event's envelope says; everything about an event that is not in its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@
 //! | `evolve.rs`    | `evolve(state, event) -> state`                                          |
 //! | `state.rs`     | what an incident is now                                                  |
 //! | `status.rs`    | its three scales: status, severity, priority                             |
-//! | `timestamp.rs`, `words.rs` | how times and words are written                              |
+//! | `words.rs`     | how words are written; times: `../timestamp.rs`                          |
 //!
 //! Invariants, each a property test in `tests/`:
 //! - the state is the fold of the events, and its version counts them;
@@ -34,7 +34,6 @@ mod merge;
 mod refusal;
 mod state;
 mod status;
-mod timestamp;
 mod words;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::status::{Priority, Severity, Status};
-use super::timestamp;
+use crate::domain::timestamp;
 
 /// What comes before the number in an incident's name: `INC-42`.
 const KEY_PREFIX: &str = "INC-";

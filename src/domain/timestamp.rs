@@ -14,16 +14,16 @@ const FORMAT: &[BorrowedFormatItem<'_>] =
 /// The same instant in UTC, without what is finer than a microsecond.
 ///
 /// An instant that UTC cannot express (within a day of the year 10,000) keeps its offset.
-pub(super) fn micros(at: OffsetDateTime) -> OffsetDateTime {
+pub(in crate::domain) fn micros(at: OffsetDateTime) -> OffsetDateTime {
     at.checked_to_utc().map_or(at, OffsetDateTime::from).truncate_to_microsecond()
 }
 
-pub(super) fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+pub(in crate::domain) fn serialize<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
     let text = micros(*at).format(FORMAT).map_err(ser::Error::custom)?;
     serializer.serialize_str(&text)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
+pub(in crate::domain) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OffsetDateTime, D::Error> {
     parse(&String::deserialize(deserializer)?)
 }
 
@@ -32,10 +32,10 @@ fn parse<E: de::Error>(text: &str) -> Result<OffsetDateTime, E> {
 }
 
 /// The same for a time that may be absent: `null`.
-pub(super) mod option {
+pub(in crate::domain) mod option {
     use super::{Deserialize, Deserializer, OffsetDateTime, Serializer};
 
-    pub(in super::super) fn serialize<S: Serializer>(
+    pub(in crate::domain) fn serialize<S: Serializer>(
         at: &Option<OffsetDateTime>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -45,7 +45,7 @@ pub(super) mod option {
         }
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::domain) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<OffsetDateTime>, D::Error> {
         Option::<String>::deserialize(deserializer)?.map(|text| super::parse(&text)).transpose()

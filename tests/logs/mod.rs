@@ -1,12 +1,32 @@
 //! Log lines: kept with the event that tells of them, found, followed, and gone when they are old.
 
+mod api;
+mod download;
+mod tail;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 use signalbox::domain::logs::{Batch, Level, Line};
 use signalbox::log::{Cause, Command, Outcome, State, Write};
 use signalbox::logs;
 use time::OffsetDateTime;
 
-use crate::harness::{World, execute, world};
+use crate::harness::{Answer, Client, World, execute, world};
+
+const LOGS: &str = "/api/v1/logs";
+
+/// Sends a batch and gives its event's place.
+async fn sent(client: &Client, body: Value) -> i64 {
+    let answer = client.post(LOGS, body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer.header("signalbox-seq").parse().unwrap()
+}
+
+/// Sends a body of any type.
+async fn send_raw(client: &Client, query: &str, content_type: &str, body: &[u8]) -> Answer {
+    let request = client.request(Method::POST, &format!("{LOGS}{query}"));
+    Answer::of(request.header("content-type", content_type).body(body.to_vec())).await
+}
 
 fn batch(source: &str, messages: &[&str]) -> Batch {
     let line = |message: &&str| Line { message: (*message).to_owned(), ..Line::default() };
