@@ -50,7 +50,8 @@ async fn the_page_is_the_panel_with_all_its_files_or_says_how_to_build_it() {
         assert!(page.contains("href=\"/docs\""));
         return;
     }
-    let files: Vec<&str> = page.split('"').filter(|text| text.starts_with("/assets/") || text.ends_with(".js")).collect();
+    let files: Vec<&str> =
+        page.split('"').filter(|text| text.starts_with("/assets/") || text.ends_with(".js")).collect();
     assert!(files.len() >= 3, "a script, a style sheet and the theme: {files:?}");
     for file in files {
         let plain = browser.get(file).await;

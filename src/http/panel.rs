@@ -34,7 +34,8 @@ pub async fn panel(request: &Request) -> Result<Response, Problem> {
         return Ok(answer);
     }
     if !wants_page(request) || path.starts_with(HASHED) {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here; /docs lists what there is"));
+        let detail = "there is nothing here; /docs lists what there is";
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", detail));
     }
     Ok(file(PAGE, gzip).unwrap_or_else(not_built))
 }
@@ -42,7 +43,8 @@ pub async fn panel(request: &Request) -> Result<Response, Problem> {
 /// Programs that mistype an address shall not be answered with a page.
 fn wants_page(request: &Request) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    matches!(*request.method(), Method::GET | Method::HEAD) && (request.uri().path() == "/" || accept.contains("text/html"))
+    matches!(*request.method(), Method::GET | Method::HEAD)
+        && (request.uri().path() == "/" || accept.contains("text/html"))
 }
 
 /// A file, in gzip if wanted: the build packs each once, harder than there is time for in an answer.

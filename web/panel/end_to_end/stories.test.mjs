@@ -56,7 +56,7 @@ test('acknowledged by keyboard in one window, it is acknowledged in the other', 
   await one.page.keyboard.press('j');
   await one.page.keyboard.press('e');
   await two.page.locator('.incident-head .chip[data-status=acknowledged]').waitFor();
-  await two.page.getByText('triggered → acknowledged').waitFor();
+  await two.page.getByText('moved it from triggered to acknowledged').waitFor();
   await until('the server says so too', async () => {
     const { status } = await here.call('GET', `/incidents/${incident.key}`);
     return status === 'acknowledged' || status;
@@ -94,4 +94,37 @@ test('the server is killed and started again: the badge says so, and the list is
   await page.locator('.badge', { hasText: 'Live' }).waitFor();
   await showsExactly(page);
   await context.close();
+});
+
+test('a wrong password is refused in words, and after signing out nothing is shown', async () => {
+  const { page, context } = await here.open('/incidents');
+  await page.getByRole('button', { name: /Account/ }).click();
+  await page.getByRole('menuitem', { name: 'Sign out' }).click();
+  await page.getByLabel('User name').fill('admin');
+  await page.getByLabel('Password').fill('guessed');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').waitFor();
+  assert.equal(await page.getByRole('table').count(), 0);
+  await context.close();
+});
+
+test('streams are switched off: it says Polling, stays current, and is live again when they are on', async () => {
+  const watching = await here.open('/incidents');
+  const switching = await here.open('/system');
+  await switching.page.getByRole('button', { name: 'Switch off' }).click();
+  await switching.page.getByLabel('Reason').fill('A drill');
+  await switching.page.getByRole('dialog').getByRole('button', { name: 'Switch off' }).click();
+  await switching.page.getByRole('heading', { name: 'Streams are switched off' }).waitFor();
+  await watching.page.locator('.badge', { hasText: 'Polling' }).waitFor();
+  await here.report('Told by polling');
+  await watching.page.getByRole('link', { name: 'Told by polling' }).waitFor();
+  await switching.page.getByRole('button', { name: 'Switch on' }).click();
+  await switching.page.getByLabel('Reason').fill('It is over');
+  await switching.page.getByRole('dialog').getByRole('button', { name: 'Switch on' }).click();
+  await switching.page.getByRole('heading', { name: 'Streams are on' }).waitFor();
+  await watching.page.locator('.badge', { hasText: 'Live' }).waitFor({ timeout: 40_000 });
+  await showsExactly(watching.page);
+  assert.deepEqual([...watching.errors, ...switching.errors], []);
+  await watching.context.close();
+  await switching.context.close();
 });

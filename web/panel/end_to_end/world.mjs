@@ -24,6 +24,7 @@ export async function world(settings = {}) {
   };
   return {
     server,
+    browser,
     call,
     /** Reports an incident through the API. */
     report: (title, facts = {}) => call('POST', '/incidents', { title, ...facts }),

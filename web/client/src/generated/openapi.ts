@@ -27,7 +27,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign out */
+        /**
+         * Sign out
+         * @description For everybody who is signed in.
+         */
         post: operations["logout"];
         delete?: never;
         options?: never;
@@ -52,6 +55,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dashboard/server-utilization": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the busiest servers
+         * @description As their agents reported. However many ask at once, one query a second answers them.
+         *
+         *     Needs the permission `servers.read`.
+         */
+        get: operations["dashboardServerUtilization"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboard/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show everything in figures
+         * @description One part per module that you may read; the others are absent. However many ask at once, one query answers all
+         *     with the same permissions, window and time zone: at most one a second while things change. An answer is never
+         *     older than 5 seconds. Follow the stream after `Signalbox-Seq` and ask again when something happens.
+         *
+         *     For everybody who is signed in.
+         */
+        get: operations["dashboardStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/event-types": {
         parameters: {
             query?: never;
@@ -59,7 +108,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the registered types of events */
+        /**
+         * List the registered types of events
+         * @description For everybody who is signed in.
+         */
         get: operations["listEventTypes"];
         put?: never;
         post?: never;
@@ -80,6 +132,8 @@ export interface paths {
          * Read events behind a position
          * @description The polling twin of the stream: the same events, in the same order, with the same filters and rights.
          *     410 where the stream says `reset`.
+         *
+         *     For everybody who is signed in.
          */
         get: operations["listEvents"];
         put?: never;
@@ -102,6 +156,8 @@ export interface paths {
         /**
          * Get a one-time stream id
          * @description For readers that can send neither a header nor a cookie. It carries your rights for 30 seconds, once.
+         *
+         *     For everybody who is signed in.
          */
         post: operations["connectStream"];
         delete?: never;
@@ -121,6 +177,8 @@ export interface paths {
          * Follow events as they happen
          * @description Server-sent events: `id` is the event's `seq`, `event` its type, `data` the event. With a cursor, what
          *     was missed comes first, then `ready`, then live. The whole contract: openapi/stream.md.
+         *
+         *     For everybody who is signed in.
          */
         get: operations["streamEvents"];
         put?: never;
@@ -155,7 +213,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show one event with its hash */
+        /**
+         * Show one event with its hash
+         * @description For everybody who is signed in.
+         */
         get: operations["getEvent"];
         put?: never;
         post?: never;
@@ -175,12 +236,16 @@ export interface paths {
         /**
          * List incidents
          * @description The answer is true as of `Signalbox-Seq`: open the stream after it and miss nothing.
+         *
+         *     Needs the permission `incidents.read`.
          */
         get: operations["listIncidents"];
         put?: never;
         /**
          * Report an incident
          * @description With a `dedup_key` that an open incident has, that incident is the answer (200) and nothing is recorded.
+         *
+         *     Needs the permission `incidents.write`.
          */
         post: operations["createIncident"];
         delete?: never;
@@ -203,6 +268,8 @@ export interface paths {
          *     under constant change there is one query a second. With `min_seq` it holds every change up to there, and
          *     may take up to a second longer. Without any change it is loaded anew after 5 seconds, as the time windows
          *     move. Follow the stream after `Signalbox-Seq`; when the next `incident.*` event comes, ask again.
+         *
+         *     Needs the permission `incidents.read`.
          */
         get: operations["incidentStatistics"];
         put?: never;
@@ -220,14 +287,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show an incident */
+        /**
+         * Show an incident
+         * @description Needs the permission `incidents.read`.
+         */
         get: operations["getIncident"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Change an incident's facts */
+        /**
+         * Change an incident's facts
+         * @description Needs the permission `incidents.write`.
+         */
         patch: operations["updateIncident"];
         trace?: never;
     };
@@ -240,7 +313,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give an incident to somebody, or to nobody */
+        /**
+         * Give an incident to somebody, or to nobody
+         * @description Needs the permission `incidents.write`.
+         */
         post: operations["assignIncident"];
         delete?: never;
         options?: never;
@@ -257,7 +333,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Say that it was no incident */
+        /**
+         * Say that it was no incident
+         * @description Needs the permission `incidents.write`.
+         */
         post: operations["cancelIncident"];
         delete?: never;
         options?: never;
@@ -274,7 +353,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Comment on an incident */
+        /**
+         * Comment on an incident
+         * @description Needs the permission `incidents.write`.
+         */
         post: operations["commentIncident"];
         delete?: never;
         options?: never;
@@ -291,7 +373,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Merge a duplicate into the incident that goes on */
+        /**
+         * Merge a duplicate into the incident that goes on
+         * @description Needs the permission `incidents.write`.
+         */
         post: operations["mergeIncident"];
         delete?: never;
         options?: never;
@@ -308,7 +393,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Open an incident again */
+        /**
+         * Open an incident again
+         * @description Needs the permission `incidents.write`.
+         */
         post: operations["reopenIncident"];
         delete?: never;
         options?: never;
@@ -328,6 +416,8 @@ export interface paths {
         /**
          * Take a step of the status machine
          * @description `allowed_actions` of the incident says which are possible; others are 409 with `allowed`.
+         *
+         *     Needs the permission `incidents.write`.
          */
         post: operations["changeIncidentStatus"];
         delete?: never;
@@ -343,7 +433,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** An incident's timeline: its own events */
+        /**
+         * An incident's timeline: its own events
+         * @description Needs the permission `incidents.read`.
+         */
         get: operations["getIncidentTimeline"];
         put?: never;
         post?: never;
@@ -362,8 +455,103 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Undo a merge */
+        /**
+         * Undo a merge
+         * @description Needs the permission `incidents.write`.
+         */
         post: operations["unmergeIncident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search log lines
+         * @description The answer is true as of `Signalbox-Seq`: follow `log.added` on the stream behind it and miss nothing.
+         *
+         *     Needs the permission `logs.read`.
+         */
+        get: operations["listLogs"];
+        put?: never;
+        /**
+         * Send log lines
+         * @description All lines of a batch are recorded, durably, with one event `log.added` in the stream `log/<source>`, or none is.
+         *     Besides JSON, the body may be `application/x-ndjson` or `text/plain`; then the query names the source. A body
+         *     has at most 256 KiB: some 1,000 lines.
+         *
+         *     Needs the permission `logs.write`.
+         */
+        post: operations["addLogs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download log lines
+         * @description From the oldest to the newest, as many as there are up to the position in `Signalbox-Seq`.
+         *
+         *     Needs the permission `logs.read`.
+         */
+        get: operations["downloadLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/histogram": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count log lines over time
+         * @description Needs the permission `logs.read`.
+         */
+        get: operations["logHistogram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/logs/{line}/context": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a log line among its neighbours
+         * @description Needs the permission `logs.read`.
+         */
+        get: operations["getLogContext"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -377,7 +565,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who you are and what you may do */
+        /**
+         * Who you are and what you may do
+         * @description For everybody who is signed in.
+         */
         get: operations["me"];
         put?: never;
         post?: never;
@@ -397,10 +588,312 @@ export interface paths {
         /**
          * How to follow events
          * @description What opening a stream would come to now, without opening one.
+         *
+         *     For everybody who is signed in.
          */
         get: operations["getTransport"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server-filters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the filters that you keep
+         * @description Needs the permission `servers.read`.
+         */
+        get: operations["listServerFilters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/server-filters/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep a filter
+         * @description One of the same name is replaced. At most 50 can be kept.
+         *
+         *     Needs the permission `servers.read`.
+         */
+        put: operations["saveServerFilter"];
+        post?: never;
+        /**
+         * Keep a filter no longer
+         * @description Needs the permission `servers.read`.
+         */
+        delete: operations["removeServerFilter"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List servers, by name
+         * @description The answer is true as of `Signalbox-Seq`: open the stream after it and miss nothing.
+         *
+         *     Needs the permission `servers.read`.
+         */
+        get: operations["listServers"];
+        put?: never;
+        /**
+         * Enter a server into the inventory
+         * @description Its status is `pending` until it has been tested, which is at once unless `check` says otherwise.
+         *
+         *     Needs the permission `servers.write`.
+         */
+        post: operations["createServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a server
+         * @description Needs the permission `servers.read`.
+         */
+        get: operations["getServer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a server's facts
+         * @description Another host, port or method makes the status `pending` until it has been tested.
+         *
+         *     Needs the permission `servers.write`.
+         */
+        patch: operations["updateServer"];
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/credential": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say where a server's credential is kept
+         * @description Write-only: no answer and no event shows the reference.
+         *
+         *     Needs the permission `servers.write`.
+         */
+        put: operations["setServerCredential"];
+        post?: never;
+        /**
+         * Forget where a server's credential is kept
+         * @description Needs the permission `servers.write`.
+         */
+        delete: operations["removeServerCredential"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a server out of the inventory
+         * @description Its past stays, it is not tested any more, and its name is free.
+         *
+         *     Needs the permission `servers.write`.
+         */
+        post: operations["deleteServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/latency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How long a server's answers took
+         * @description Needs the permission `servers.read`.
+         */
+        get: operations["getServerLatency"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/maintenance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan a maintenance window
+         * @description While it is open the status is `maintenance`, and nothing is tested.
+         *
+         *     Needs the permission `servers.write`.
+         */
+        post: operations["scheduleMaintenance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/maintenance/{window}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a maintenance window before its time, or cancel one to come
+         * @description Needs the permission `servers.write`.
+         */
+        post: operations["endMaintenance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a deleted server into the inventory again
+         * @description Needs the permission `servers.write`.
+         */
+        post: operations["restoreServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test the connection to a server, now
+         * @description The answer comes with the test's end, within `timeout_s` of its check. The test decides the status at once,
+         *     without the retries that periodic ones have; during maintenance it only tells.
+         *
+         *     Needs the permission `servers.write`.
+         */
+        post: operations["testServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/uptime": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * For how much of the time a server was up
+         * @description Needs the permission `servers.read`.
+         */
+        get: operations["getServerUptime"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{server}/utilization": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How busy a server said it was
+         * @description Needs the permission `servers.read`.
+         */
+        get: operations["getServerUtilization"];
+        put?: never;
+        /**
+         * Say how busy a server is
+         * @description For the agent or cron job on it. The event is short-lived: after an hour the log keeps that it was there, and
+         *     forgets what it said.
+         *
+         *     Needs the permission `servers.report`.
+         */
+        post: operations["reportServerUtilization"];
         delete?: never;
         options?: never;
         head?: never;
@@ -417,6 +910,8 @@ export interface paths {
         /**
          * Show this process
          * @description Each process answers for itself. The switches, under `control`, are the same for all.
+         *
+         *     Needs the permission `system.read`.
          */
         get: operations["getSystem"];
         put?: never;
@@ -434,7 +929,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the open streams of this process */
+        /**
+         * List the open streams of this process
+         * @description Needs the permission `system.read`.
+         */
         get: operations["listOpenStreams"];
         put?: never;
         post?: never;
@@ -456,6 +954,8 @@ export interface paths {
         /**
          * Switch streams off
          * @description In every process, within a second. Open streams end with `bye`; clients poll on the same cursor.
+         *
+         *     Needs the permission `system.control`.
          */
         post: operations["disableStreams"];
         delete?: never;
@@ -477,6 +977,8 @@ export interface paths {
          * Switch streams on
          * @description In every process, also in those that were started with streams off. Clients come back by themselves,
          *     spread over half a minute.
+         *
+         *     Needs the permission `system.control`.
          */
         post: operations["enableStreams"];
         delete?: never;
@@ -497,6 +999,8 @@ export interface paths {
          * Offer streams to a share of users
          * @description Who is among them depends on the user alone: a growing share takes streams from nobody. Open streams
          *     stay; whoever is left out is told so when a stream is opened next.
+         *
+         *     Needs the permission `system.control`.
          */
         put: operations["setStreamShare"];
         post?: never;
@@ -533,6 +1037,8 @@ export interface paths {
         /**
          * What the process counts
          * @description OpenMetrics text. Each process counts for itself.
+         *
+         *     Needs the permission `system.read`.
          */
         get: operations["metrics"];
         put?: never;
@@ -612,6 +1118,11 @@ export interface components {
             value: number;
         };
         /**
+         * @description What a server can be busy with.
+         * @enum {string}
+         */
+        By: "cpu" | "memory" | "disk" | "load";
+        /**
          * Check
          * @description One thing that was looked at.
          */
@@ -624,10 +1135,47 @@ export interface components {
             state: components["schemas"]["CheckState"] & unknown;
         };
         /**
+         * @description What counts as an answer.
+         * @enum {string}
+         */
+        CheckMethod: "tcp" | "ssh";
+        /**
          * @description How a check went.
          * @enum {string}
          */
         CheckState: "ok" | "degraded" | "failed";
+        /**
+         * ConnectionTest
+         * @description What a connection test met with.
+         */
+        ConnectionTest: {
+            /** @description Whether it was answered as the check asks for. */
+            answers: boolean;
+            /**
+             * Format: double
+             * @description Until the connection stood, the look-up of the name included.
+             */
+            connect_ms?: number | null;
+            /**
+             * Format: double
+             * @description From there until the key exchange had been offered.
+             */
+            handshake_ms?: number | null;
+            /** @description What happened. */
+            message: string;
+            /** @description What the server says of itself, if SSH was asked for and spoken. */
+            ssh?: (components["schemas"]["SshPeer"] & unknown) | null;
+            /** @description The status that the test came to. During maintenance it stays. */
+            status: components["schemas"]["ServerStatus"] & unknown;
+        };
+        /**
+         * CredentialReference
+         * @description Where a credential is kept.
+         */
+        CredentialReference: {
+            /** @description 1 to 255 characters, such as a path in a vault. It is never shown again. */
+            reference: string;
+        };
         /**
          * Credentials
          * @description Who signs in.
@@ -637,6 +1185,118 @@ export interface components {
             password: string;
             /** @description Letter case does not matter. */
             username: string;
+        };
+        /**
+         * DashboardIncidentTrend
+         * @description Incidents of an hour or a day.
+         */
+        DashboardIncidentTrend: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description Reported.
+             */
+            created: number;
+            /**
+             * Format: int64
+             * @description Resolved, and not open again.
+             */
+            resolved: number;
+        };
+        /**
+         * DashboardIncidents
+         * @description Incidents in figures; what was cancelled or merged into another is neither resolved nor measured.
+         */
+        DashboardIncidents: {
+            /** @description Incidents that somebody still has to do something about. */
+            open: components["schemas"]["OpenIncidents"] & unknown;
+            /** @description From report to acknowledgement, of incidents acknowledged within the window. */
+            time_to_acknowledge: components["schemas"]["IncidentTime"] & unknown;
+            /** @description From report to resolution, of incidents resolved within the window. */
+            time_to_resolve: components["schemas"]["IncidentTime"] & unknown;
+            /** @description How many came and went, from the oldest hour or day to the present one, which is not over yet. */
+            trend: components["schemas"]["DashboardIncidentTrend"][];
+        };
+        /**
+         * DashboardLogs
+         * @description Log lines of the last minute.
+         */
+        DashboardLogs: {
+            /**
+             * Format: int64
+             * @description Also fatal ones.
+             */
+            errors: number;
+            /** Format: double */
+            lines_per_s: number;
+            /** Format: int64 */
+            warnings: number;
+        };
+        /**
+         * DashboardServers
+         * @description Servers in figures.
+         */
+        DashboardServers: {
+            by_status: components["schemas"]["DashboardServersByStatus"];
+            /**
+             * Format: int64
+             * @description All that were not deleted.
+             */
+            total: number;
+        };
+        /**
+         * DashboardServersByStatus
+         * @description Servers by what their last tests said.
+         */
+        DashboardServersByStatus: {
+            /** Format: int64 */
+            down: number;
+            /** Format: int64 */
+            maintenance: number;
+            /** Format: int64 */
+            pending: number;
+            /** Format: int64 */
+            up: number;
+        };
+        /**
+         * DashboardStats
+         * @description Everything in figures. A part is absent without the permission to read its module.
+         */
+        DashboardStats: {
+            /** @description With `incidents.read`. */
+            incidents?: (components["schemas"]["DashboardIncidents"] & unknown) | null;
+            /** @description With `logs.read`. */
+            logs?: (components["schemas"]["DashboardLogs"] & unknown) | null;
+            /** @description With `servers.read`. */
+            servers?: (components["schemas"]["DashboardServers"] & unknown) | null;
+            /** @description Of the process that answers; with `system.read`. */
+            streams?: (components["schemas"]["DashboardStreams"] & unknown) | null;
+            /** @description Whose hours and days they are. */
+            time_zone: string;
+            /**
+             * Format: int32
+             * @description Hours that are looked back at.
+             */
+            window_h: number;
+        };
+        /**
+         * DashboardStreams
+         * @description The streams of a process, as they are now.
+         */
+        DashboardStreams: {
+            /**
+             * Format: uint64
+             * @description Of them, those that are 800 events behind and more.
+             */
+            lagging: number;
+            /** @description What they are given: `normal` when nothing is wrong. */
+            level: string;
+            /** Format: uint64 */
+            open: number;
         };
         /**
          * Event
@@ -731,6 +1391,12 @@ export interface components {
             persistence: boolean;
             /** @description JSON Schema (2020-12) of `data`. */
             schema: unknown;
+            /**
+             * Format: uint32
+             * @description So many seconds after it was recorded, an event keeps its place and its hash, and its `data` become
+             *     `{"data_hash", "expired": true}`; null: they stay.
+             */
+            ttl_s?: number | null;
         };
         /**
          * EventTypes
@@ -805,6 +1471,16 @@ export interface components {
              * @description Commands waiting to be recorded.
              */
             waiting: number;
+        };
+        /**
+         * InUse
+         * @description A figure over the window.
+         */
+        InUse: {
+            /** Format: double */
+            average: number;
+            /** Format: double */
+            most: number;
         };
         /**
          * Incident
@@ -999,10 +1675,186 @@ export interface components {
             streams: number;
         };
         /**
+         * Latency
+         * @description How long a server's answers took.
+         */
+        Latency: {
+            /** @description At most 121, in order. */
+            points: components["schemas"]["LatencyPoint"][];
+            /**
+             * Format: double
+             * @description Seconds from point to point. Steps without a test have none.
+             */
+            step_s: number;
+        };
+        /**
+         * LatencyPoint
+         * @description What the tests within one step measured.
+         */
+        LatencyPoint: {
+            /**
+             * Format: date-time
+             * @description The step's beginning.
+             */
+            at: string;
+            /**
+             * Format: double
+             * @description Until a connection stood; null: none did.
+             */
+            connect_avg_ms?: number | null;
+            /**
+             * Format: double
+             * @description The longest.
+             */
+            connect_max_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Those of them that were not answered.
+             */
+            failures: number;
+            /**
+             * Format: double
+             * @description From there until the key exchange had been offered; null: it was not asked for, or did not come so far.
+             */
+            handshake_avg_ms?: number | null;
+            /**
+             * Format: double
+             * @description The longest.
+             */
+            handshake_max_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Tests within it.
+             */
+            tests: number;
+        };
+        /**
+         * @description How far back, for what is kept a day.
+         * @enum {string}
+         */
+        LatencyWindow: "1h" | "6h" | "24h";
+        /**
          * @description How much a process gives its streams. Each level includes what the ones before it do.
          * @enum {string}
          */
         Level: "normal" | "batched" | "essential_only" | "no_new_streams" | "polling_only";
+        /**
+         * LogBucket
+         * @description Lines of one bucket.
+         */
+        LogBucket: {
+            /**
+             * Format: date-time
+             * @description Where it begins.
+             */
+            at: string;
+            /** @description How many of each level that has any. */
+            levels: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * LogContext
+         * @description A line among its neighbours.
+         */
+        LogContext: {
+            /** @description Lines of the same source around it, in order; of the same server and execution, if it has them. */
+            items: components["schemas"]["LogLine"][];
+            /**
+             * Format: uint64
+             * @description Its own place in `items`, from 0.
+             */
+            place: number;
+        };
+        /**
+         * @description How lines are written down.
+         * @enum {string}
+         */
+        LogFormat: "ndjson" | "text";
+        /**
+         * LogHistogram
+         * @description How many lines there are, over time.
+         */
+        LogHistogram: {
+            /**
+             * Format: int64
+             * @description Seconds of a bucket; buckets begin at multiples of it since 1970.
+             */
+            bucket_s: number;
+            /** @description Those that have lines, in order. */
+            items: components["schemas"]["LogBucket"][];
+            /**
+             * Format: int64
+             * @description All lines.
+             */
+            total: number;
+        };
+        /**
+         * @description How bad it is, in ascending order.
+         * @enum {string}
+         */
+        LogLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+        /**
+         * LogLine
+         * @description A line.
+         */
+        LogLine: {
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            at: string;
+            /**
+             * Format: uuid
+             * @description As the output of which execution of an automation.
+             */
+            execution?: string | null;
+            /** @description What it says to programs. */
+            fields?: unknown | null;
+            /** @description The event's `seq` and the place in its batch: `4711.3`. */
+            id: string;
+            /** @description How bad. */
+            level: string;
+            /** @description What it says. */
+            message: string;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             */
+            recorded_at: string;
+            /** @description Where. */
+            server?: string | null;
+            /** @description Who wrote it. */
+            source: string;
+        };
+        /**
+         * @description In which order; `-` is descending.
+         * @enum {string}
+         */
+        LogOrder: "at" | "-at";
+        /**
+         * LogPage
+         * @description A page of lines.
+         */
+        LogPage: {
+            /** @description At most `limit`. */
+            items: components["schemas"]["LogLine"][];
+            /** @description Pass it as `cursor` for the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /**
+         * LogReceipt
+         * @description What was taken.
+         */
+        LogReceipt: {
+            /**
+             * Format: uint64
+             * @description Lines that were recorded; their ids are `SEQ.1` and so on, with the `Signalbox-Seq` of this answer.
+             */
+            count: number;
+            /** @description Its events are in the stream `log/<source>`. */
+            source: string;
+        };
         /**
          * LogView
          * @description How far a process has come with the log.
@@ -1025,6 +1877,29 @@ export interface components {
              * @description Last position that it has seen.
              */
             seq: number;
+        };
+        /**
+         * MaintenanceWindow
+         * @description A time in which a server may be down.
+         */
+        MaintenanceWindow: {
+            /**
+             * Format: date-time
+             * @description Its end.
+             */
+            ends_at: string;
+            /**
+             * Format: uuid
+             * @description Names it, to end it.
+             */
+            id: string;
+            /** @description Why. */
+            reason?: string | null;
+            /**
+             * Format: date-time
+             * @description Its beginning.
+             */
+            starts_at: string;
         };
         /**
          * Me
@@ -1103,6 +1978,88 @@ export interface components {
             severity?: (components["schemas"]["Severity"] & unknown) | null;
             /** @description One line, 1 to 200 characters. */
             title: string;
+        };
+        /**
+         * NewLogLine
+         * @description One line.
+         */
+        NewLogLine: {
+            /**
+             * Format: date-time
+             * @description When it was written; absent: when it is recorded. At most an hour ahead.
+             */
+            at?: string | null;
+            /** @description What it says to programs; at most 4,096 bytes of JSON. */
+            fields?: unknown | null;
+            /** @description Default `info`. */
+            level?: (components["schemas"]["LogLevel"] & unknown) | null;
+            /** @description At most 16,384 bytes, of any characters but U+0000. */
+            message: string;
+        };
+        /**
+         * NewLogLines
+         * @description Lines that come together from one source.
+         */
+        NewLogLines: {
+            /**
+             * Format: uuid
+             * @description The execution of an automation whose output they are.
+             */
+            execution?: string | null;
+            /** @description 1 to 2,000, in the order in which they were written. */
+            lines: components["schemas"]["NewLogLine"][];
+            /** @description The server that they come from; at most 253 characters. */
+            server?: string | null;
+            /** @description The program or file that wrote them: 1 to 100 characters of `A-Z a-z 0-9 . _ : / @ -`. */
+            source: string;
+        };
+        /**
+         * NewServer
+         * @description A new server.
+         */
+        NewServer: {
+            /** @description How it is tested; by default SSH, every minute. */
+            check?: (components["schemas"]["ServerCheck"] & unknown) | null;
+            /**
+             * @description At most 4,096 characters.
+             * @default
+             */
+            description?: string;
+            /** @description A name or an address. Addresses that are not public need `SIGNALBOX_EGRESS_ALLOW`. */
+            host: string;
+            /**
+             * @description At most 50.
+             * @default {}
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description 1 to 253 of `A-Z a-z 0-9 . _ -`; no other server has it, however it is written. */
+            name: string;
+            /**
+             * Format: uint16
+             * @description Default 22.
+             * @default 22
+             */
+            port?: number;
+        };
+        /**
+         * NewWindow
+         * @description A time in which a server may be down.
+         */
+        NewWindow: {
+            /**
+             * Format: date-time
+             * @description Within 92 days of the beginning.
+             */
+            ends_at: string;
+            /** @description At most 2,000 characters. */
+            reason?: string | null;
+            /**
+             * Format: date-time
+             * @description Default now.
+             */
+            starts_at?: string | null;
         };
         /**
          * Offer
@@ -1307,6 +2264,226 @@ export interface components {
             refresh_token?: string | null;
         };
         /**
+         * ReportTaken
+         * @description A report was taken.
+         */
+        ReportTaken: {
+            /**
+             * Format: uuid
+             * @description Whose.
+             */
+            server: string;
+            /**
+             * Format: uint32
+             * @description For how long the log keeps what it says, in seconds. Averages stay for 30 days.
+             */
+            ttl_s: number;
+        };
+        /**
+         * Server
+         * @description A server as it is now.
+         */
+        Server: {
+            /** @description How it is tested. */
+            check: components["schemas"]["ServerCheck"] & unknown;
+            /**
+             * Format: date-time
+             * @description When it was entered.
+             */
+            created_at: string;
+            /** @description The actor who entered it. */
+            created_by: string;
+            /** @description Out of the inventory; `restore` takes it in again. */
+            deleted: boolean;
+            /** @description Any number of lines. */
+            description: string;
+            /** @description Whether a reference to a credential is kept. No answer and no event shows it. */
+            has_credential: boolean;
+            /** @description Where it is tested. */
+            host: string;
+            /**
+             * Format: uuid
+             * @description Names it for programs; its stream is `server/<id>`.
+             */
+            id: string;
+            /** @description Free facts. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description Maintenance that is under way or to come. */
+            maintenance: components["schemas"]["MaintenanceWindow"][];
+            /** @description Why it has this status. */
+            message: string;
+            /** @description Names it for people and incidents. */
+            name: string;
+            /**
+             * Format: uint16
+             * @description The port that is tested.
+             */
+            port: number;
+            /** @description Whether it answers. */
+            status: components["schemas"]["ServerStatus"] & unknown;
+            /**
+             * Format: date-time
+             * @description Since when it has this status.
+             */
+            status_since: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updated_at: string;
+            /**
+             * Format: int64
+             * @description How many events made this state; the ETag.
+             */
+            version: number;
+        };
+        /**
+         * ServerChanges
+         * @description The facts to change; absent ones stay. Labels and check are replaced whole.
+         */
+        ServerChanges: {
+            check?: components["schemas"]["ServerCheck"] | null;
+            description?: string | null;
+            host?: string | null;
+            labels?: {
+                [key: string]: string;
+            } | null;
+            name?: string | null;
+            /** Format: uint16 */
+            port?: number | null;
+        };
+        /**
+         * ServerCheck
+         * @description How and how often a server is tested.
+         */
+        ServerCheck: {
+            /**
+             * @description Whether it is tested by itself; on demand it always is.
+             * @default true
+             */
+            enabled?: boolean;
+            /**
+             * Format: uint32
+             * @description Seconds from test to test, 10 to 86,400; default 60.
+             * @default 60
+             */
+            interval_s?: number;
+            /**
+             * @description `tcp`: a connection is enough; `ssh`: and SSH is spoken, up to the key exchange. Nobody signs in.
+             * @default ssh
+             */
+            method?: components["schemas"]["CheckMethod"] & unknown;
+            /**
+             * Format: uint32
+             * @description So many more tests must fail before an unanswered one means down, 0 to 10; default 2.
+             * @default 2
+             */
+            retries?: number;
+            /**
+             * Format: uint32
+             * @description Seconds for one test, 1 to 30, not above the interval; default 10.
+             * @default 10
+             */
+            timeout_s?: number;
+        };
+        /**
+         * ServerFilter
+         * @description What to list.
+         */
+        ServerFilter: {
+            /**
+             * @description All of these.
+             * @default {}
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * @description Any of these; none: all.
+             * @default []
+             */
+            status?: components["schemas"]["ServerStatus"][];
+            /** @description Words in name, host or description. */
+            words?: string | null;
+        };
+        /**
+         * ServerFilters
+         * @description The filters that you keep.
+         */
+        ServerFilters: {
+            /** @description By name; `GET /api/v1/servers?filter=NAME` uses one. */
+            filters: {
+                [key: string]: components["schemas"]["ServerFilter"];
+            };
+            /**
+             * Format: int64
+             * @description How many changes made them; the ETag.
+             */
+            version: number;
+        };
+        /**
+         * ServerInUse
+         * @description How busy a server said it was.
+         */
+        ServerInUse: {
+            /** @description In percent. */
+            cpu: components["schemas"]["InUse"] & unknown;
+            /** @description In percent. */
+            disk: components["schemas"]["InUse"] & unknown;
+            /** Format: uuid */
+            id: string;
+            /** @description Processes that want to run. */
+            load: components["schemas"]["InUse"] & unknown;
+            /** @description In percent. */
+            memory: components["schemas"]["InUse"] & unknown;
+            name: string;
+            /**
+             * Format: int64
+             * @description Reports within the window.
+             */
+            samples: number;
+            /** @description `up`, `down`, `pending` or `maintenance`. */
+            status: string;
+        };
+        /**
+         * ServerPage
+         * @description A page of servers.
+         */
+        ServerPage: {
+            /** @description At most `limit`. */
+            items: components["schemas"]["Server"][];
+            /** @description Pass it as `cursor` for the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /**
+         * ServerReason
+         * @description Why.
+         */
+        ServerReason: {
+            /** @description At most 2,000 characters. */
+            reason?: string | null;
+        };
+        /**
+         * @description Whether a server answers.
+         * @enum {string}
+         */
+        ServerStatus: "pending" | "up" | "down" | "maintenance";
+        /**
+         * ServersUtilization
+         * @description The busiest servers.
+         */
+        ServersUtilization: {
+            /** @description The busiest first. */
+            items: components["schemas"]["ServerInUse"][];
+            /**
+             * Format: int32
+             * @description Hours that are looked back at.
+             */
+            window_h: number;
+        };
+        /**
          * @description How bad the harm is; P0 is the worst.
          * @enum {string}
          */
@@ -1321,6 +2498,18 @@ export interface components {
              * @description 0 to 100.
              */
             percent: number;
+        };
+        /**
+         * SshPeer
+         * @description What an SSH server offers before anybody signs in.
+         */
+        SshPeer: {
+            /** @description Its first 16 kinds of host keys. */
+            host_keys: string[];
+            /** @description Such as `SSH-2.0-OpenSSH_9.2p1`. */
+            identification: string;
+            /** @description Its first 16 key exchange methods. */
+            key_exchange: string[];
         };
         /**
          * @description How far along an incident is.
@@ -1452,6 +2641,123 @@ export interface components {
          * @enum {string}
          */
         Transport: "sse" | "polling";
+        /**
+         * Uptime
+         * @description For how long a server had each status.
+         */
+        Uptime: {
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            down_s: number;
+            /**
+             * Format: double
+             * @description Seconds that count as neither.
+             */
+            maintenance_s: number;
+            /**
+             * Format: double
+             * @description Seconds that count as neither.
+             */
+            pending_s: number;
+            /**
+             * Format: double
+             * @description Up, of the time in which it was up or down, in percent; null: it was neither.
+             */
+            percent?: number | null;
+            /**
+             * Format: double
+             * @description Seconds.
+             */
+            up_s: number;
+        };
+        /**
+         * Uptimes
+         * @description Uptime of two lengths.
+         */
+        Uptimes: {
+            /** @description Of the last 24 hours. */
+            last_24h: components["schemas"]["Uptime"] & unknown;
+            /** @description Of the last 30 days. */
+            last_30d: components["schemas"]["Uptime"] & unknown;
+        };
+        /**
+         * Utilization
+         * @description How busy a server said it was.
+         */
+        Utilization: {
+            /** @description At most 290, in order. */
+            points: components["schemas"]["UtilizationPoint"][];
+            /**
+             * Format: double
+             * @description Seconds from point to point. Steps without a report have none.
+             */
+            step_s: number;
+        };
+        /**
+         * UtilizationPoint
+         * @description What a server said within one step.
+         */
+        UtilizationPoint: {
+            /**
+             * Format: date-time
+             * @description The step's beginning.
+             */
+            at: string;
+            /** Format: double */
+            cpu_avg: number;
+            /** Format: double */
+            cpu_max: number;
+            /** Format: double */
+            disk_avg: number;
+            /** Format: double */
+            disk_max: number;
+            /** Format: double */
+            load_avg: number;
+            /** Format: double */
+            load_max: number;
+            /** Format: double */
+            memory_avg: number;
+            /** Format: double */
+            memory_max: number;
+            /**
+             * Format: int64
+             * @description Reports within it.
+             */
+            samples: number;
+        };
+        /**
+         * UtilizationReport
+         * @description How busy a server is.
+         */
+        UtilizationReport: {
+            /**
+             * Format: double
+             * @description Of all its processors, 0 to 100.
+             */
+            cpu_percent: number;
+            /**
+             * Format: double
+             * @description Of its fullest disk, 0 to 100.
+             */
+            disk_percent: number;
+            /**
+             * Format: double
+             * @description Load average of one minute.
+             */
+            load: number;
+            /**
+             * Format: double
+             * @description Of its memory, 0 to 100.
+             */
+            memory_percent: number;
+        };
+        /**
+         * @description How far back, for what is kept 30 days.
+         * @enum {string}
+         */
+        UtilizationWindow: "1h" | "24h" | "7d" | "30d";
     };
     responses: never;
     parameters: never;
@@ -1758,6 +3064,232 @@ export interface operations {
             };
         };
     };
+    dashboardServerUtilization: {
+        parameters: {
+            query?: {
+                /** @description Hours that are looked back at, 1 to 720; default 24. */
+                window_h?: number;
+                /** @description By whose average they are ordered; default `cpu`. */
+                by?: components["schemas"]["By"];
+                /** @description At most so many, 1 to 100; default 20. */
+                limit?: number;
+                /** @description Wait until this process has seen the position, and for an answer that holds it. */
+                min_seq?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description `hit`: from memory; `miss`: by a query of its own; `shared`: by a query that another caller began. */
+                    "Signalbox-Cache"?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ServersUtilization"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description `hit`: from memory; `miss`: by a query of its own; `shared`: by a query that another caller began. */
+                    "Signalbox-Cache"?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cursor belongs to another history or to the future: load the state anew. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dashboardStats: {
+        parameters: {
+            query?: {
+                /** @description Hours that are looked back at, 1 to 720; default 24. Up to 48 of them are shown hour by hour, more day by day. */
+                window_h?: number;
+                /** @description Whose hours and days they are, such as `Europe/Berlin`; default `UTC`. */
+                time_zone?: string;
+                /** @description Wait until this process has seen the position, and for an answer that holds it. */
+                min_seq?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description `hit`: from memory; `miss`: by a query of its own; `shared`: by a query that another caller began. */
+                    "Signalbox-Cache"?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["DashboardStats"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description `hit`: from memory; `miss`: by a query of its own; `shared`: by a query that another caller began. */
+                    "Signalbox-Cache"?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cursor belongs to another history or to the future: load the state anew. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listEventTypes: {
         parameters: {
             query?: never;
@@ -1863,6 +3395,12 @@ export interface operations {
                 stream?: string;
                 /** @description One collaboration session. */
                 session?: string;
+                /** @description Whose data name this `server`. */
+                server?: string;
+                /** @description Whose data name this `execution`. */
+                execution?: string;
+                /** @description With log lines at least as bad. */
+                level?: components["schemas"]["LogLevel"];
                 /** @description At most so many, 1 to 1,000; default 100. */
                 limit?: number;
                 /** @description Wait so many seconds, 0 to 30, when there is nothing yet. */
@@ -2102,6 +3640,12 @@ export interface operations {
                 stream?: string;
                 /** @description One collaboration session. */
                 session?: string;
+                /** @description Whose data name this `server`. */
+                server?: string;
+                /** @description Whose data name this `execution`. */
+                execution?: string;
+                /** @description With log lines at least as bad. */
+                level?: components["schemas"]["LogLevel"];
                 /** @description An access token, where the server allows it. */
                 access_token?: string;
             };
@@ -2202,6 +3746,12 @@ export interface operations {
                 stream?: string;
                 /** @description One collaboration session. */
                 session?: string;
+                /** @description Whose data name this `server`. */
+                server?: string;
+                /** @description Whose data name this `execution`. */
+                execution?: string;
+                /** @description With log lines at least as bad. */
+                level?: components["schemas"]["LogLevel"];
             };
             header?: {
                 /** @description The last id you have. */
@@ -4130,6 +5680,599 @@ export interface operations {
             };
         };
     };
+    listLogs: {
+        parameters: {
+            query?: {
+                /** @description Written at this time or later. */
+                since?: string;
+                /** @description Written before this time. */
+                before?: string;
+                /** @description At least as bad. */
+                level?: components["schemas"]["LogLevel"];
+                /** @description Who wrote them. */
+                source?: string;
+                /** @description The server that they come from. */
+                server?: string;
+                /** @description The execution of an automation whose output they are. */
+                execution?: string;
+                /** @description Words or parts of words, all of them somewhere in the message, in any case; within `"` they are one piece. */
+                q?: string;
+                /** @description The batch of the event `log.added` with this `seq`. */
+                seq?: number;
+                /** @description Default `-at`: the newest first. */
+                order?: components["schemas"]["LogOrder"];
+                /** @description Lines of a page, 1 to 1,000; default 100. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Wait until this process has seen the position. */
+                min_seq?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LogPage"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cursor belongs to another history or to the future: load the state anew. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addLogs: {
+        parameters: {
+            query?: {
+                /** @description Who wrote the lines, if the body is not JSON. */
+                source?: string;
+                /** @description The server that they come from, if the body is not JSON. */
+                server?: string;
+                /** @description The execution whose output they are, if the body is not JSON. */
+                execution?: string;
+            };
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A batch in any of its three forms. */
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["NewLogLines"];
+                "application/x-ndjson": string;
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LogReceipt"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LogReceipt"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    downloadLogs: {
+        parameters: {
+            query?: {
+                /** @description Written at this time or later. */
+                since?: string;
+                /** @description Written before this time. */
+                before?: string;
+                /** @description At least as bad. */
+                level?: components["schemas"]["LogLevel"];
+                /** @description Who wrote them. */
+                source?: string;
+                /** @description The server that they come from. */
+                server?: string;
+                /** @description The execution of an automation whose output they are. */
+                execution?: string;
+                /** @description Words, as in a search. */
+                q?: string;
+                /** @description `ndjson` (default): a `LogLine` per line. `text`: messages alone, each as it came. */
+                format?: components["schemas"]["LogFormat"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines until the end. One that breaks off is not whole, and its connection says so. */
+            200: {
+                headers: {
+                    /** @description Lines recorded up to this position are there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/plain; charset=utf-8": string;
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    logHistogram: {
+        parameters: {
+            query?: {
+                /** @description Written at this time or later; default a day before `before`. */
+                since?: string;
+                /** @description Written before this time; default now. */
+                before?: string;
+                /** @description At least as bad. */
+                level?: components["schemas"]["LogLevel"];
+                /** @description Who wrote them. */
+                source?: string;
+                /** @description The server that they come from. */
+                server?: string;
+                /** @description The execution of an automation whose output they are. */
+                execution?: string;
+                /** @description Words, as in a search. */
+                q?: string;
+                /** @description At most about so many, 1 to 400; default 60. They last a round number of seconds, minutes, hours or days. */
+                buckets?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LogHistogram"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getLogContext: {
+        parameters: {
+            query?: {
+                /** @description Lines before it, 0 to 100; default 10. */
+                before?: number;
+                /** @description Lines after it, 0 to 100; default 10. */
+                after?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, such as `4711.3`. */
+                line: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LogContext"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     me: {
         parameters: {
             query?: never;
@@ -4239,6 +6382,2313 @@ export interface operations {
             };
             /** @description Signed in, but not allowed. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listServerFilters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ServerFilters"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saveServerFilter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description 1 to 100 characters. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ServerFilter"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ServerFilters"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeServerFilter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ServerFilters"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listServers: {
+        parameters: {
+            query?: {
+                /** @description Repeat it to ask for any of several. */
+                status?: components["schemas"]["ServerStatus"][];
+                /** @description `key:value`; repeat it to ask for several at once. */
+                label?: string[];
+                /** @description Words in name, host or description. */
+                q?: string;
+                /** @description The name of a filter that you keep; what else the query asks for goes before it. */
+                filter?: string;
+                /** @description List the deleted ones instead. */
+                deleted?: boolean;
+                /** @description Rows of a page, 1 to 200; default 50. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Wait until this process has seen the position. */
+                min_seq?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ServerPage"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cursor belongs to another history or to the future: load the state anew. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["NewServer"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getServer: {
+        parameters: {
+            query?: {
+                /** @description Wait until this process has seen the position. */
+                min_seq?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Its id, or the name of one that is not deleted. */
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cursor belongs to another history or to the future: load the state anew. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ServerChanges"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    setServerCredential: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["CredentialReference"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeServerCredential: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ServerReason"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getServerLatency: {
+        parameters: {
+            query?: {
+                /** @description Default `1h`. */
+                window?: components["schemas"]["LatencyWindow"];
+            };
+            header?: never;
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Latency"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    scheduleMaintenance: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["NewWindow"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endMaintenance: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+                window: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ServerReason"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ServerReason"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Server"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ConnectionTest"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getServerUptime: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Uptimes"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getServerUtilization: {
+        parameters: {
+            query?: {
+                /** @description Default `24h`. */
+                window?: components["schemas"]["UtilizationWindow"];
+            };
+            header?: never;
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Utilization"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reportServerUtilization: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this command: sent again within 24 hours it is answered as the first time and does nothing. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of what you saw; if it has changed since, nothing happens (412). */
+                "If-Match"?: string;
+            };
+            path: {
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["UtilizationReport"];
+            };
+        };
+        responses: {
+            /** @description Done, or nothing to do. */
+            200: {
+                headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ReportTaken"];
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4877,6 +9327,15 @@ export interface operations {
                 };
                 content: {
                     "text/plain; charset=utf-8": string;
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

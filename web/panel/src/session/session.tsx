@@ -1,5 +1,5 @@
 import { accepted, CommandRefused } from '@signalbox/client/react';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useCallback, useContext } from 'react';
 
 import { api, type Schemas } from '../api.ts';
@@ -29,10 +29,7 @@ export function Session({ children }: { children: ReactNode }) {
     retry: false,
     refetchInterval: (query) => (query.state.status === 'error' ? AGAIN_MS : false),
   });
-  const signedOut = useCallback(() => {
-    queries.clear();
-    queries.setQueryData(['me'], null);
-  }, [queries]);
+  const signedOut = useCallback(() => forget(queries), [queries]);
   if (me.data) {
     return (
       <Context value={me.data}>
@@ -63,12 +60,17 @@ export function useMay(permission: string): boolean {
   return useMe().permissions.includes(permission);
 }
 
+/** Nobody is signed in, and nothing that somebody saw is kept. */
+function forget(queries: QueryClient) {
+  queries.setQueryData(['me'], null);
+  queries.removeQueries({ predicate: ({ queryKey: [name] }) => name !== 'me' });
+}
+
 /** Signs out, here and at the server. */
 export function useSignOut(): () => Promise<void> {
   const queries = useQueryClient();
   return useCallback(async () => {
     await api.POST('/api/v1/auth/logout').catch(() => undefined);
-    queries.clear();
-    queries.setQueryData(['me'], null);
+    forget(queries);
   }, [queries]);
 }

@@ -19,14 +19,14 @@ export function ago(time_ms: number, now_ms: number): string {
   return length((now_ms - time_ms) / 1000);
 }
 
-/** A length of time in its two largest units, such as `1 h 34 min`. */
+/** A length of time in its two largest units, such as `1 h 34 min`; in one where the second says little. */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return 'none yet';
   const at = UNITS.findIndex(([, size]) => seconds >= size);
   if (at === -1) return `${Math.round(seconds)} s`;
   const [unit, size] = UNITS[at]!;
   const [next, step] = UNITS[at + 1] ?? ['s', 1];
-  const rest = Math.floor((seconds % size) / step);
+  const rest = seconds < 10 * size ? Math.floor((seconds % size) / step) : 0;
   return `${Math.floor(seconds / size)} ${unit}${rest ? ` ${rest} ${next}` : ''}`;
 }
 

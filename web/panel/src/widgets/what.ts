@@ -10,18 +10,18 @@ export function whatOf(envelope: Schemas['Event']): string {
       return `reported INC-${event.data.number} ${event.data.title}`;
     case 'incident.status.changed': {
       const { old, new: now, reason, resolution } = event.data;
-      return [`${old} → ${now}`, reason, resolution].filter(Boolean).join(': ');
+      return [`moved it from ${old} to ${now}`, reason, resolution].filter(Boolean).join(': ');
     }
     case 'incident.assigned':
-      return event.data.new ? `assigned to ${event.data.new}` : 'assigned to nobody';
+      return event.data.new ? `assigned it to ${event.data.new}` : 'assigned it to nobody';
     case 'incident.commented':
       return event.data.text;
     case 'incident.updated':
       return changes(event.data.changes);
     case 'incident.merged':
-      return `merged into INC-${event.data.into.number}`;
+      return `merged it into INC-${event.data.into.number}`;
     case 'incident.unmerged':
-      return `separated from INC-${event.data.from.number}`;
+      return `separated it from INC-${event.data.from.number}`;
     case 'incident.absorbed':
       return `took in INC-${event.data.incident.number}`;
     case 'incident.released':

@@ -66,20 +66,32 @@ function optionsOf(lines: Line[], element: HTMLElement): uPlot.Options {
     cursor: { y: false, points: { size: 7 } },
     scales: { y: { range: (_, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
     axes: [
-      axis,
+      { ...axis, space: 70, values: (_, times) => times.map(hourOrDay) },
       { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000] },
     ],
     series: [
-      { value: (_, time) => (time == null ? '' : new Date(time * 1000).toLocaleString(undefined, HOUR)) },
+      {
+        label: 'Time',
+        value: (_, time) => (time == null ? '–' : new Date(time * 1000).toLocaleString(undefined, HOUR)),
+      },
       ...lines.map(({ name, colour: line }) => ({
         label: name,
         stroke: colour(line),
         width: 1.75,
         points: { show: false },
-        value: (_: uPlot, value: number | null) => (value == null ? '' : String(value)),
+        value: (_: uPlot, value: number | null) => (value == null ? '–' : String(value)),
       })),
     ],
   };
+}
+
+/** The hour; at midnight the day. */
+function hourOrDay(time_s: number): string {
+  const time = new Date(time_s * 1000);
+  const isDay = time.getHours() === 0 && time.getMinutes() === 0;
+  return isDay
+    ? time.toLocaleDateString(undefined, { month: 'short', day: 'numeric' })
+    : time.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 }
 
 const HOUR = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;

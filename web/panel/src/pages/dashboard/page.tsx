@@ -25,7 +25,13 @@ const WINDOWS = [
 export default function DashboardPage() {
   useTitle('Dashboard');
   const search: Record<string, unknown> = useSearch({ strict: false });
-  const window_h = Number(oneOf('window_h', search, WINDOWS.map(({ hours }) => hours)).window_h ?? 24);
+  const window_h = Number(
+    oneOf(
+      'window_h',
+      search,
+      WINDOWS.map(({ hours }) => hours),
+    ).window_h ?? 24,
+  );
   const stats = useStatistics(window_h);
   return (
     <div className="sections">
@@ -168,7 +174,11 @@ function Bars<Name extends Severity | Status>(props: {
         {of.map((name) => (
           <li key={name}>
             <Link to="/incidents" search={{ [kind]: name } as never} className="bar">
-              {kind === 'severity' ? <SeverityChip severity={name as Severity} /> : <StatusChip status={name as Status} />}
+              {kind === 'severity' ? (
+                <SeverityChip severity={name as Severity} />
+              ) : (
+                <StatusChip status={name as Status} />
+              )}
               <meter min={0} max={Math.max(1, total)} value={counts[name] ?? 0} aria-label={`${name}`} />
               <strong>{counts[name] ?? 0}</strong>
             </Link>

@@ -57,7 +57,7 @@ export function Actions({ incident }: { incident: Incident }) {
       {offered.map((action, at) => (
         <Button
           key={action}
-          look={at === 0 ? 'primary' : 'plain'}
+          look={at === 0 && MOVES[action] ? 'primary' : 'plain'}
           shortcut={action === 'acknowledge' ? 'e' : undefined}
           onClick={() => act(action)}
         >

@@ -7,6 +7,7 @@ import { api, isFinal } from '../../api.ts';
 import { useTitle } from '../../shell/title.ts';
 import { useGlow } from '../../widgets/glow.ts';
 import { Icon } from '../../widgets/icon.tsx';
+import { useNarrow } from '../../widgets/narrow.ts';
 import { Empty, Failed, Loading } from '../../widgets/states.tsx';
 import { SeverityChip, StatusChip } from '../incidents/chips.tsx';
 import type { Incident } from '../incidents/incident.ts';
@@ -45,6 +46,7 @@ export default function IncidentPage() {
 
 function Shown({ id }: { id: string }) {
   const { data: incident } = useQuery(incidentQuery(id, useQueryClient()));
+  const isNarrow = useNarrow();
   useTitle(incident ? `${incident.key} ${incident.title}` : '');
   if (!incident) return <Loading />;
   return (
@@ -61,7 +63,14 @@ function Shown({ id }: { id: string }) {
           {incident.description && <p className="incident-text">{incident.description}</p>}
           <Timeline incident={incident} />
         </div>
-        <Facts incident={incident} />
+        {isNarrow ? (
+          <details className="facts-fold">
+            <summary>Facts: {incident.assignee ?? 'nobody'} works on it</summary>
+            <Facts incident={incident} />
+          </details>
+        ) : (
+          <Facts incident={incident} />
+        )}
       </div>
     </article>
   );

@@ -24,8 +24,8 @@ export function PriorityMark({ priority, words = false }: { priority: Priority; 
     <span className="priority" data-priority={priority} title={`Priority ${priority}`}>
       <svg className="icon" viewBox="0 0 16 16" aria-hidden="true">
         <path d="M3 13v-3" />
-        <path d="M6.300 13V8" />
-        <path d="M9.700 13V5.500" />
+        <path d="M6.3 13V8" />
+        <path d="M9.7 13V5.5" />
         <path d="M13 13V3" />
       </svg>
       <span className={words ? undefined : 'visually-hidden'}>{priority}</span>

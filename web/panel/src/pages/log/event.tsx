@@ -43,7 +43,7 @@ function Shown({ event, hash, change }: { event: Event; hash: string; change: Ch
       <p>
         <strong>{event.actor.name}</strong> {whatOf(event)}
       </p>
-      <BeforeAndAfter data={event.data} />
+      <BeforeAndAfter event={event} />
       <h3>Data</h3>
       <pre className="json" tabIndex={0}>
         {JSON.stringify(event.data, undefined, 2)}
@@ -90,8 +90,8 @@ function Pair({ name, children }: { name: string; children: ReactNode }) {
 }
 
 /** What was and what is, where an event says both. */
-function BeforeAndAfter({ data }: { data: unknown }) {
-  const changes = changesOf(data);
+function BeforeAndAfter({ event: { type, data } }: { event: Event }) {
+  const changes = changesOf(type.split('.').slice(1, -1).join(' ') || type, data);
   if (changes.length === 0) return null;
   return (
     <table className="before-after">
@@ -116,11 +116,11 @@ function BeforeAndAfter({ data }: { data: unknown }) {
 }
 
 /** `{old, new}` itself, or `{changes: {field: {old, new}}}`. */
-function changesOf(data: unknown) {
+function changesOf(event: string, data: unknown) {
   const isChange = (value: unknown): value is { old: unknown; new: unknown } =>
     typeof value === 'object' && value !== null && 'old' in value && 'new' in value;
   const words = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
-  const named = isChange(data) ? { value: data } : ((data as { changes?: object } | null)?.changes ?? {});
+  const named = isChange(data) ? { [event]: data } : ((data as { changes?: object } | null)?.changes ?? {});
   return Object.entries(named).flatMap(([field, change]) =>
     isChange(change) ? [{ field, old: words(change.old), now: words(change.new) }] : [],
   );

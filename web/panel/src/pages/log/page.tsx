@@ -216,7 +216,7 @@ function LogRow({ event, fresh, open }: { event: Event; fresh: boolean; open: (s
         </button>
       </td>
       <td className="soft" title={exactly(event.recorded_at)}>
-        <time dateTime={event.recorded_at}>{new Date(event.recorded_at).toLocaleTimeString(undefined, TIME)}</time>
+        <time dateTime={event.recorded_at}>{clock(event.recorded_at)}</time>
       </td>
       <td className="mono">{event.type}</td>
       <td>{event.actor.name}</td>
@@ -228,6 +228,14 @@ function LogRow({ event, fresh, open }: { event: Event; fresh: boolean; open: (s
 }
 
 const TIME = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
+const DAY = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+
+/** The time of today; of other days the day too. */
+function clock(at: string): string {
+  const time = new Date(at);
+  const isToday = time.toDateString() === new Date().toDateString();
+  return isToday ? time.toLocaleTimeString(undefined, TIME) : time.toLocaleString(undefined, DAY);
+}
 
 /** j and k move the focus from row to row. */
 function useLogKeys(list: { current: HTMLElement | null }) {

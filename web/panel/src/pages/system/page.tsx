@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 
 import { api, type Schemas } from '../../api.ts';
 import { useTitle } from '../../shell/title.ts';
+import { Scroll } from '../../widgets/scroll.tsx';
 import { Failed, Loading } from '../../widgets/states.tsx';
 import { Ago, duration } from '../../widgets/time.tsx';
 import { StreamSwitch } from './switch.tsx';
@@ -56,7 +57,7 @@ function Tiles({ system }: { system: System }) {
   return (
     <div className="tiles">
       <Tile name="Level" tone={level.tone} value={level.words}>
-        {level.means} Since <Ago at={system.level_since} />.
+        {level.means} Since <Ago at={system.level_since} suffix=" ago" />.
       </Tile>
       <Tile name="Log" value={String(log.seq)}>
         {log.listening ? 'Notifications arrive.' : 'No notifications: it looks by itself.'}
@@ -94,7 +95,7 @@ function Breakers({ breakers }: { breakers: Schemas['Breaker'][] }) {
   return (
     <section className="section">
       <h2>Breakers</h2>
-      <div className="scroll">
+      <Scroll label="Breakers">
         <table className="plain">
           <thead>
             <tr>
@@ -129,7 +130,7 @@ function Breakers({ breakers }: { breakers: Schemas['Breaker'][] }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </section>
   );
 }

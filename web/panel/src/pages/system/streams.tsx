@@ -3,6 +3,7 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 
 import { api, type Schemas } from '../../api.ts';
 import { Button } from '../../widgets/button.tsx';
+import { Scroll } from '../../widgets/scroll.tsx';
 import { Failed, Loading } from '../../widgets/states.tsx';
 import { Ago } from '../../widgets/time.tsx';
 
@@ -36,7 +37,7 @@ export function OpenStreams({ byLag }: { byLag: Schemas['LagClass'][] }) {
       {streams.isPending && <Loading lines={2} />}
       {streams.data && rows.length === 0 && <p className="soft">None is open.</p>}
       {rows.length > 0 && (
-        <div className="scroll">
+        <Scroll label="Open streams">
           <table className="plain">
             <thead>
               <tr>
@@ -63,7 +64,7 @@ export function OpenStreams({ byLag }: { byLag: Schemas['LagClass'][] }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       {streams.hasNextPage && <Button onClick={() => void streams.fetchNextPage()}>More</Button>}
     </section>
