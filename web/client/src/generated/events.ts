@@ -4,6 +4,839 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Nothing goes on until a person decides. */
+        "automation.approval.requested": {
+            /** @description The last moment for it. */
+            deadline: string;
+            /** @description What is to be decided. */
+            prompt: string;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+        };
+        /** @description A person let it go on. */
+        "automation.approved": {
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+        };
+        /** @description Somebody wants it to end; its runner ends what runs, and then says that it is cancelled. */
+        "automation.cancel.requested": {
+            /** @description In the words of whoever did it. */
+            reason: string;
+        };
+        /** @description Somebody ended it, and nothing of it runs any more. */
+        "automation.cancelled": {
+            /** @description In the words of whoever did it. */
+            reason: string;
+        };
+        /** @description Every step is done. */
+        "automation.completed": {
+            /**
+             * Format: uint32
+             * @description Steps that failed and were passed over.
+             */
+            passed_over: number;
+        };
+        /** @description A runner goes on: after an approval or a resumption, or because the runner before it was lost. */
+        "automation.continued": {
+            /** @description Why another begins where one has begun. */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description As it said when it started.
+             */
+            runner: string;
+            /**
+             * Format: int64
+             * @description Number of its lease.
+             */
+            token: number;
+        };
+        /** @description It ended in failure. */
+        "automation.failed": {
+            /** @description In words. */
+            reason: string;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+        };
+        /** @description A step says something to whoever has a rule for it. */
+        "automation.notified": {
+            /** @description The runbook's name. */
+            runbook: string;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+            /** @description One line. */
+            subject: string;
+            /** @description Any number of lines. */
+            text: string;
+        };
+        /** @description A runbook is to be done; everything it needs is frozen here, except secrets. */
+        "automation.queued": {
+            /**
+             * Format: uuid
+             * @description As in the envelope.
+             */
+            correlation_id: string;
+            /** @description As the runbook was then. */
+            definition: {
+                /** @description Any number of lines; may be empty. */
+                description: string;
+                /** @description What an execution must be told. */
+                inputs: {
+                    /** @description The values of a `choice`. */
+                    choices: string[];
+                    /** @description Taken when no value is given. A secret has none. */
+                    default?: unknown;
+                    /** @description For whoever fills it in. */
+                    description: string;
+                    /** @description What a value must be. */
+                    kind: "text" | "integer" | "boolean" | "choice";
+                    /** @description As in `{{inputs.name}}`: `a-z`, `0-9`, `_`. */
+                    name: string;
+                    /** @description Without a value, and without a default, nothing starts. */
+                    required: boolean;
+                    /** @description Text that is masked wherever it would show, and forgotten when the execution ends. */
+                    secret: boolean;
+                }[];
+                /**
+                 * Format: uint32
+                 * @description Executions of this runbook that may run at once; others wait in the queue.
+                 */
+                max_concurrent: number;
+                /** @description Unique among runbooks that are not archived. */
+                name: string;
+                /** @description Starts it when something happens. */
+                on_event?: {
+                    /** @description What must hold of the event, too; empty: nothing. */
+                    condition: string;
+                    /** @description Values for inputs. */
+                    inputs: {
+                        [key: string]: unknown;
+                    };
+                    /** @description Values for inputs, each from the event, by a JSON pointer (RFC 6901) such as `/data/number`. */
+                    inputs_from: {
+                        [key: string]: string;
+                    };
+                    /** @description Types such as `incident.created`, or families such as `incident.*`; at least one. */
+                    types: string[];
+                } | null;
+                /** @description Starts it at times. */
+                schedule?: {
+                    /** @description Minute, hour, day of month, month, day of week; six fields begin with the second. */
+                    cron: string;
+                    /** @description Values for inputs. */
+                    inputs: {
+                        [key: string]: unknown;
+                    };
+                    /** @description An IANA name, such as `Europe/Berlin`. */
+                    time_zone: string;
+                } | null;
+                /** @description In order; at least one. */
+                steps: ({
+                    /** @description When its last attempt failed, the next step comes all the same. */
+                    continue_on_failure: boolean;
+                    /** @description For people; unique in the runbook. */
+                    name: string;
+                    /** @description It may be begun again when nobody knows how far it came. */
+                    repeatable: boolean;
+                    /** @description What follows a failed attempt. */
+                    retry?: {
+                        /**
+                         * Format: uint32
+                         * @description In all, the first one included.
+                         */
+                        attempts: number;
+                        /**
+                         * Format: uint32
+                         * @description Before the second attempt, in seconds; doubled before each further one, up to an hour.
+                         */
+                        pause_s: number;
+                    } | null;
+                    /**
+                     * Format: uint32
+                     * @description For one attempt, in seconds. Of an approval: until somebody decides.
+                     */
+                    timeout_s: number;
+                } & ({
+                    /** @description An HTTP request. */
+                    http: {
+                        /** @description As it is sent. */
+                        body?: string | null;
+                        /** @description Statuses that are a success; empty: 200 to 299. */
+                        expect: number[];
+                        /** @description Added to the request. */
+                        headers: {
+                            [key: string]: string;
+                        };
+                        /**
+                         * @description Verb.
+                         * @enum {string}
+                         */
+                        method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+                        /** @description `http` or `https`. */
+                        url: string;
+                    };
+                } | {
+                    /** @description Lets time pass. */
+                    wait: {
+                        /**
+                         * Format: uint32
+                         * @description Whole seconds.
+                         */
+                        seconds: number;
+                    };
+                } | {
+                    /** @description Says something, as the event `automation.notified`: whoever has a rule for it is told. */
+                    notification: {
+                        /** @description One line. */
+                        subject: string;
+                        /** @description Any number of lines. */
+                        text: string;
+                    };
+                } | {
+                    /** @description Changes an incident. */
+                    incident: {
+                        /** @description Whom it is given to. */
+                        assignee?: string | null;
+                        /** @description Written into its timeline. */
+                        comment?: string | null;
+                        /** @description Its id, or its key such as `INC-42`. */
+                        incident: string;
+                        /** @description The wanted status; one that it has already is no failure. */
+                        status?: string | null;
+                    };
+                } | {
+                    /** @description Waits for a person. */
+                    approval: {
+                        /** @description Whoever started the execution may not approve it. */
+                        by_another: boolean;
+                        /** @description What is to be decided. */
+                        prompt: string;
+                    };
+                } | {
+                    /** @description A program of the allow-list in the configuration. There is no shell: each argument arrives as it is. */
+                    command: {
+                        /** @description Behind those of the allow-list. */
+                        arguments: string[];
+                        /** @description The allow-list's name for it, never a path. */
+                        name: string;
+                    };
+                }))[];
+                /**
+                 * Format: uint32
+                 * @description From the start to the end, approvals included, in seconds; `None`: the steps' own limits suffice.
+                 */
+                timeout_s?: number | null;
+            };
+            /**
+             * Format: uint32
+             * @description Executions that led to this one.
+             */
+            depth: number;
+            /** @description Values, those of secrets left out. */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** @description Why, in words. */
+            reason: string;
+            /**
+             * Format: uuid
+             * @description Of which runbook.
+             */
+            runbook_id: string;
+            /**
+             * Format: int64
+             * @description In which version of it.
+             */
+            runbook_version: number;
+            /** @description Secrets that were given a value. */
+            secret_inputs: string[];
+            /** @description What started it. */
+            trigger: {
+                /** @constant */
+                kind: "manual";
+            } | {
+                /** @description Which. */
+                at: string;
+                /** @constant */
+                kind: "schedule";
+            } | {
+                /** @constant */
+                kind: "event";
+                /**
+                 * Format: int64
+                 * @description Place in the log.
+                 */
+                seq: number;
+                /** @description Its stream. */
+                stream: string;
+                /** @description Its type. */
+                type: string;
+            };
+        };
+        /** @description A person did not let it go on; the execution fails. */
+        "automation.rejected": {
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+        };
+        /** @description Somebody lets it go on from the step that failed. */
+        "automation.resumed": {
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+        };
+        /** @description A runbook was put away; nothing starts it. */
+        "automation.runbook.archived": {
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+        };
+        /** @description There is a new runbook. */
+        "automation.runbook.created": {
+            /** @description What it says. */
+            definition: {
+                /** @description Any number of lines; may be empty. */
+                description: string;
+                /** @description What an execution must be told. */
+                inputs: {
+                    /** @description The values of a `choice`. */
+                    choices: string[];
+                    /** @description Taken when no value is given. A secret has none. */
+                    default?: unknown;
+                    /** @description For whoever fills it in. */
+                    description: string;
+                    /** @description What a value must be. */
+                    kind: "text" | "integer" | "boolean" | "choice";
+                    /** @description As in `{{inputs.name}}`: `a-z`, `0-9`, `_`. */
+                    name: string;
+                    /** @description Without a value, and without a default, nothing starts. */
+                    required: boolean;
+                    /** @description Text that is masked wherever it would show, and forgotten when the execution ends. */
+                    secret: boolean;
+                }[];
+                /**
+                 * Format: uint32
+                 * @description Executions of this runbook that may run at once; others wait in the queue.
+                 */
+                max_concurrent: number;
+                /** @description Unique among runbooks that are not archived. */
+                name: string;
+                /** @description Starts it when something happens. */
+                on_event?: {
+                    /** @description What must hold of the event, too; empty: nothing. */
+                    condition: string;
+                    /** @description Values for inputs. */
+                    inputs: {
+                        [key: string]: unknown;
+                    };
+                    /** @description Values for inputs, each from the event, by a JSON pointer (RFC 6901) such as `/data/number`. */
+                    inputs_from: {
+                        [key: string]: string;
+                    };
+                    /** @description Types such as `incident.created`, or families such as `incident.*`; at least one. */
+                    types: string[];
+                } | null;
+                /** @description Starts it at times. */
+                schedule?: {
+                    /** @description Minute, hour, day of month, month, day of week; six fields begin with the second. */
+                    cron: string;
+                    /** @description Values for inputs. */
+                    inputs: {
+                        [key: string]: unknown;
+                    };
+                    /** @description An IANA name, such as `Europe/Berlin`. */
+                    time_zone: string;
+                } | null;
+                /** @description In order; at least one. */
+                steps: ({
+                    /** @description When its last attempt failed, the next step comes all the same. */
+                    continue_on_failure: boolean;
+                    /** @description For people; unique in the runbook. */
+                    name: string;
+                    /** @description It may be begun again when nobody knows how far it came. */
+                    repeatable: boolean;
+                    /** @description What follows a failed attempt. */
+                    retry?: {
+                        /**
+                         * Format: uint32
+                         * @description In all, the first one included.
+                         */
+                        attempts: number;
+                        /**
+                         * Format: uint32
+                         * @description Before the second attempt, in seconds; doubled before each further one, up to an hour.
+                         */
+                        pause_s: number;
+                    } | null;
+                    /**
+                     * Format: uint32
+                     * @description For one attempt, in seconds. Of an approval: until somebody decides.
+                     */
+                    timeout_s: number;
+                } & ({
+                    /** @description An HTTP request. */
+                    http: {
+                        /** @description As it is sent. */
+                        body?: string | null;
+                        /** @description Statuses that are a success; empty: 200 to 299. */
+                        expect: number[];
+                        /** @description Added to the request. */
+                        headers: {
+                            [key: string]: string;
+                        };
+                        /**
+                         * @description Verb.
+                         * @enum {string}
+                         */
+                        method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+                        /** @description `http` or `https`. */
+                        url: string;
+                    };
+                } | {
+                    /** @description Lets time pass. */
+                    wait: {
+                        /**
+                         * Format: uint32
+                         * @description Whole seconds.
+                         */
+                        seconds: number;
+                    };
+                } | {
+                    /** @description Says something, as the event `automation.notified`: whoever has a rule for it is told. */
+                    notification: {
+                        /** @description One line. */
+                        subject: string;
+                        /** @description Any number of lines. */
+                        text: string;
+                    };
+                } | {
+                    /** @description Changes an incident. */
+                    incident: {
+                        /** @description Whom it is given to. */
+                        assignee?: string | null;
+                        /** @description Written into its timeline. */
+                        comment?: string | null;
+                        /** @description Its id, or its key such as `INC-42`. */
+                        incident: string;
+                        /** @description The wanted status; one that it has already is no failure. */
+                        status?: string | null;
+                    };
+                } | {
+                    /** @description Waits for a person. */
+                    approval: {
+                        /** @description Whoever started the execution may not approve it. */
+                        by_another: boolean;
+                        /** @description What is to be decided. */
+                        prompt: string;
+                    };
+                } | {
+                    /** @description A program of the allow-list in the configuration. There is no shell: each argument arrives as it is. */
+                    command: {
+                        /** @description Behind those of the allow-list. */
+                        arguments: string[];
+                        /** @description The allow-list's name for it, never a path. */
+                        name: string;
+                    };
+                }))[];
+                /**
+                 * Format: uint32
+                 * @description From the start to the end, approvals included, in seconds; `None`: the steps' own limits suffice.
+                 */
+                timeout_s?: number | null;
+            };
+        };
+        /** @description A runbook was taken out again. */
+        "automation.runbook.restored": {
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+        };
+        /** @description A runbook says something else. */
+        "automation.runbook.updated": {
+            /** @description From now on. */
+            new: {
+                /** @description Any number of lines; may be empty. */
+                description: string;
+                /** @description What an execution must be told. */
+                inputs: {
+                    /** @description The values of a `choice`. */
+                    choices: string[];
+                    /** @description Taken when no value is given. A secret has none. */
+                    default?: unknown;
+                    /** @description For whoever fills it in. */
+                    description: string;
+                    /** @description What a value must be. */
+                    kind: "text" | "integer" | "boolean" | "choice";
+                    /** @description As in `{{inputs.name}}`: `a-z`, `0-9`, `_`. */
+                    name: string;
+                    /** @description Without a value, and without a default, nothing starts. */
+                    required: boolean;
+                    /** @description Text that is masked wherever it would show, and forgotten when the execution ends. */
+                    secret: boolean;
+                }[];
+                /**
+                 * Format: uint32
+                 * @description Executions of this runbook that may run at once; others wait in the queue.
+                 */
+                max_concurrent: number;
+                /** @description Unique among runbooks that are not archived. */
+                name: string;
+                /** @description Starts it when something happens. */
+                on_event?: {
+                    /** @description What must hold of the event, too; empty: nothing. */
+                    condition: string;
+                    /** @description Values for inputs. */
+                    inputs: {
+                        [key: string]: unknown;
+                    };
+                    /** @description Values for inputs, each from the event, by a JSON pointer (RFC 6901) such as `/data/number`. */
+                    inputs_from: {
+                        [key: string]: string;
+                    };
+                    /** @description Types such as `incident.created`, or families such as `incident.*`; at least one. */
+                    types: string[];
+                } | null;
+                /** @description Starts it at times. */
+                schedule?: {
+                    /** @description Minute, hour, day of month, month, day of week; six fields begin with the second. */
+                    cron: string;
+                    /** @description Values for inputs. */
+                    inputs: {
+                        [key: string]: unknown;
+                    };
+                    /** @description An IANA name, such as `Europe/Berlin`. */
+                    time_zone: string;
+                } | null;
+                /** @description In order; at least one. */
+                steps: ({
+                    /** @description When its last attempt failed, the next step comes all the same. */
+                    continue_on_failure: boolean;
+                    /** @description For people; unique in the runbook. */
+                    name: string;
+                    /** @description It may be begun again when nobody knows how far it came. */
+                    repeatable: boolean;
+                    /** @description What follows a failed attempt. */
+                    retry?: {
+                        /**
+                         * Format: uint32
+                         * @description In all, the first one included.
+                         */
+                        attempts: number;
+                        /**
+                         * Format: uint32
+                         * @description Before the second attempt, in seconds; doubled before each further one, up to an hour.
+                         */
+                        pause_s: number;
+                    } | null;
+                    /**
+                     * Format: uint32
+                     * @description For one attempt, in seconds. Of an approval: until somebody decides.
+                     */
+                    timeout_s: number;
+                } & ({
+                    /** @description An HTTP request. */
+                    http: {
+                        /** @description As it is sent. */
+                        body?: string | null;
+                        /** @description Statuses that are a success; empty: 200 to 299. */
+                        expect: number[];
+                        /** @description Added to the request. */
+                        headers: {
+                            [key: string]: string;
+                        };
+                        /**
+                         * @description Verb.
+                         * @enum {string}
+                         */
+                        method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+                        /** @description `http` or `https`. */
+                        url: string;
+                    };
+                } | {
+                    /** @description Lets time pass. */
+                    wait: {
+                        /**
+                         * Format: uint32
+                         * @description Whole seconds.
+                         */
+                        seconds: number;
+                    };
+                } | {
+                    /** @description Says something, as the event `automation.notified`: whoever has a rule for it is told. */
+                    notification: {
+                        /** @description One line. */
+                        subject: string;
+                        /** @description Any number of lines. */
+                        text: string;
+                    };
+                } | {
+                    /** @description Changes an incident. */
+                    incident: {
+                        /** @description Whom it is given to. */
+                        assignee?: string | null;
+                        /** @description Written into its timeline. */
+                        comment?: string | null;
+                        /** @description Its id, or its key such as `INC-42`. */
+                        incident: string;
+                        /** @description The wanted status; one that it has already is no failure. */
+                        status?: string | null;
+                    };
+                } | {
+                    /** @description Waits for a person. */
+                    approval: {
+                        /** @description Whoever started the execution may not approve it. */
+                        by_another: boolean;
+                        /** @description What is to be decided. */
+                        prompt: string;
+                    };
+                } | {
+                    /** @description A program of the allow-list in the configuration. There is no shell: each argument arrives as it is. */
+                    command: {
+                        /** @description Behind those of the allow-list. */
+                        arguments: string[];
+                        /** @description The allow-list's name for it, never a path. */
+                        name: string;
+                    };
+                }))[];
+                /**
+                 * Format: uint32
+                 * @description From the start to the end, approvals included, in seconds; `None`: the steps' own limits suffice.
+                 */
+                timeout_s?: number | null;
+            };
+            /** @description Before. */
+            old: {
+                /** @description Any number of lines; may be empty. */
+                description: string;
+                /** @description What an execution must be told. */
+                inputs: {
+                    /** @description The values of a `choice`. */
+                    choices: string[];
+                    /** @description Taken when no value is given. A secret has none. */
+                    default?: unknown;
+                    /** @description For whoever fills it in. */
+                    description: string;
+                    /** @description What a value must be. */
+                    kind: "text" | "integer" | "boolean" | "choice";
+                    /** @description As in `{{inputs.name}}`: `a-z`, `0-9`, `_`. */
+                    name: string;
+                    /** @description Without a value, and without a default, nothing starts. */
+                    required: boolean;
+                    /** @description Text that is masked wherever it would show, and forgotten when the execution ends. */
+                    secret: boolean;
+                }[];
+                /**
+                 * Format: uint32
+                 * @description Executions of this runbook that may run at once; others wait in the queue.
+                 */
+                max_concurrent: number;
+                /** @description Unique among runbooks that are not archived. */
+                name: string;
+                /** @description Starts it when something happens. */
+                on_event?: {
+                    /** @description What must hold of the event, too; empty: nothing. */
+                    condition: string;
+                    /** @description Values for inputs. */
+                    inputs: {
+                        [key: string]: unknown;
+                    };
+                    /** @description Values for inputs, each from the event, by a JSON pointer (RFC 6901) such as `/data/number`. */
+                    inputs_from: {
+                        [key: string]: string;
+                    };
+                    /** @description Types such as `incident.created`, or families such as `incident.*`; at least one. */
+                    types: string[];
+                } | null;
+                /** @description Starts it at times. */
+                schedule?: {
+                    /** @description Minute, hour, day of month, month, day of week; six fields begin with the second. */
+                    cron: string;
+                    /** @description Values for inputs. */
+                    inputs: {
+                        [key: string]: unknown;
+                    };
+                    /** @description An IANA name, such as `Europe/Berlin`. */
+                    time_zone: string;
+                } | null;
+                /** @description In order; at least one. */
+                steps: ({
+                    /** @description When its last attempt failed, the next step comes all the same. */
+                    continue_on_failure: boolean;
+                    /** @description For people; unique in the runbook. */
+                    name: string;
+                    /** @description It may be begun again when nobody knows how far it came. */
+                    repeatable: boolean;
+                    /** @description What follows a failed attempt. */
+                    retry?: {
+                        /**
+                         * Format: uint32
+                         * @description In all, the first one included.
+                         */
+                        attempts: number;
+                        /**
+                         * Format: uint32
+                         * @description Before the second attempt, in seconds; doubled before each further one, up to an hour.
+                         */
+                        pause_s: number;
+                    } | null;
+                    /**
+                     * Format: uint32
+                     * @description For one attempt, in seconds. Of an approval: until somebody decides.
+                     */
+                    timeout_s: number;
+                } & ({
+                    /** @description An HTTP request. */
+                    http: {
+                        /** @description As it is sent. */
+                        body?: string | null;
+                        /** @description Statuses that are a success; empty: 200 to 299. */
+                        expect: number[];
+                        /** @description Added to the request. */
+                        headers: {
+                            [key: string]: string;
+                        };
+                        /**
+                         * @description Verb.
+                         * @enum {string}
+                         */
+                        method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
+                        /** @description `http` or `https`. */
+                        url: string;
+                    };
+                } | {
+                    /** @description Lets time pass. */
+                    wait: {
+                        /**
+                         * Format: uint32
+                         * @description Whole seconds.
+                         */
+                        seconds: number;
+                    };
+                } | {
+                    /** @description Says something, as the event `automation.notified`: whoever has a rule for it is told. */
+                    notification: {
+                        /** @description One line. */
+                        subject: string;
+                        /** @description Any number of lines. */
+                        text: string;
+                    };
+                } | {
+                    /** @description Changes an incident. */
+                    incident: {
+                        /** @description Whom it is given to. */
+                        assignee?: string | null;
+                        /** @description Written into its timeline. */
+                        comment?: string | null;
+                        /** @description Its id, or its key such as `INC-42`. */
+                        incident: string;
+                        /** @description The wanted status; one that it has already is no failure. */
+                        status?: string | null;
+                    };
+                } | {
+                    /** @description Waits for a person. */
+                    approval: {
+                        /** @description Whoever started the execution may not approve it. */
+                        by_another: boolean;
+                        /** @description What is to be decided. */
+                        prompt: string;
+                    };
+                } | {
+                    /** @description A program of the allow-list in the configuration. There is no shell: each argument arrives as it is. */
+                    command: {
+                        /** @description Behind those of the allow-list. */
+                        arguments: string[];
+                        /** @description The allow-list's name for it, never a path. */
+                        name: string;
+                    };
+                }))[];
+                /**
+                 * Format: uint32
+                 * @description From the start to the end, approvals included, in seconds; `None`: the steps' own limits suffice.
+                 */
+                timeout_s?: number | null;
+            };
+        };
+        /** @description A runner began. */
+        "automation.started": {
+            /**
+             * Format: uuid
+             * @description As it said when it started.
+             */
+            runner: string;
+            /**
+             * Format: int64
+             * @description Number of its lease.
+             */
+            token: number;
+        };
+        /** @description An attempt at a step ended. */
+        "automation.step.finished": {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            attempt: number;
+            /** @description Its name. */
+            name: string;
+            /** @description How the attempt ended. */
+            outcome: "succeeded" | "failed" | "timed_out" | "interrupted" | "cancelled";
+            /** @description It failed, and the next step comes all the same. */
+            passed_over: boolean;
+            /** @description In words. */
+            reason?: string | null;
+            /** @description When the next attempt begins, if there is one. */
+            retry_at?: string | null;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+        };
+        /** @description An attempt at a step began. */
+        "automation.step.started": {
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            attempt: number;
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+        };
+        /** @description A time limit passed. */
+        "automation.timed_out": {
+            /** @description In words. */
+            reason: string;
+            /**
+             * Format: uint
+             * @description From 0.
+             */
+            step: number;
+        };
         /** @description Another incident was merged into this one. */
         "incident.absorbed": {
             /** @description The duplicate. */
@@ -273,6 +1106,438 @@ export interface components {
             /** @description Days of which all lines are gone, by the database's clock, in UTC. */
             days: string[];
         };
+        /** @description There is a new channel. */
+        "notification.channel.created": {
+            /** @description What was said of it. */
+            facts: components["schemas"]["notification.channel.created.ChannelFacts"];
+        };
+        /** @description What somebody says of a channel. */
+        "notification.channel.created.ChannelFacts": {
+            /** @description For people; unique among channels that are not deleted. */
+            name: string;
+            /** @description Where to. */
+            target: components["schemas"]["notification.channel.created.Target"];
+        };
+        /** @description Where to. The secret that signs is kept apart: it never stands in the log. */
+        "notification.channel.created.Target": {
+            /** @constant */
+            kind: "webhook";
+            /** @description `https://…` or `http://…`. */
+            url: string;
+        } | {
+            /** @constant */
+            kind: "mail";
+            /** @description Addresses. */
+            to: string[];
+        };
+        /** @description A channel is gone. */
+        "notification.channel.deleted": Record<string, never>;
+        /** @description A channel sends nothing more. */
+        "notification.channel.disabled": {
+            /** @description In the words of whoever did it, or what the receiver answered. */
+            reason: string;
+        };
+        /** @description A channel sends again. */
+        "notification.channel.enabled": Record<string, never>;
+        /** @description Events of the past are sent again. */
+        "notification.channel.replayed": {
+            /**
+             * Format: int64
+             * @description Events behind this position.
+             */
+            after: number;
+            /**
+             * Format: uuid
+             * @description Names the replay.
+             */
+            replay: string;
+            /**
+             * Format: int64
+             * @description The last position; `null`: the head at that time.
+             */
+            until?: number | null;
+        };
+        /** @description A channel signs with a new secret. */
+        "notification.channel.secret.rotated": {
+            /**
+             * Format: uint32
+             * @description For so long, in seconds, both are good.
+             */
+            overlap_s: number;
+        };
+        /** @description A channel has another name or target. */
+        "notification.channel.updated": {
+            /** @description From now on. */
+            new: components["schemas"]["notification.channel.updated.ChannelFacts"];
+            /** @description Before. */
+            old: components["schemas"]["notification.channel.updated.ChannelFacts"];
+        };
+        /** @description What somebody says of a channel. */
+        "notification.channel.updated.ChannelFacts": {
+            /** @description For people; unique among channels that are not deleted. */
+            name: string;
+            /** @description Where to. */
+            target: components["schemas"]["notification.channel.updated.Target"];
+        };
+        /** @description Where to. The secret that signs is kept apart: it never stands in the log. */
+        "notification.channel.updated.Target": {
+            /** @constant */
+            kind: "webhook";
+            /** @description `https://…` or `http://…`. */
+            url: string;
+        } | {
+            /** @constant */
+            kind: "mail";
+            /** @description Addresses. */
+            to: string[];
+        };
+        /** @description An attempt to notify came to nothing. */
+        "notification.failed": {
+            /**
+             * Format: int32
+             * @description Of how many so far, from 1.
+             */
+            attempt: number;
+            /**
+             * Format: uuid
+             * @description Where to.
+             */
+            channel: string;
+            /** @description The same for people. */
+            detail: string;
+            /**
+             * Format: int64
+             * @description About which event; `null` in a test.
+             */
+            event_seq?: number | null;
+            /**
+             * Format: int32
+             * @description How long that took.
+             */
+            latency_ms: number;
+            /** @description A stable word, such as `answered` or `timeout`. */
+            reason: string;
+            /**
+             * Format: int64
+             * @description In so many seconds it is tried again; `null`: never.
+             */
+            retry_in_s?: number | null;
+            /** @description A test that somebody asked for. */
+            test: boolean;
+        };
+        /** @description There is a new rule. */
+        "notification.rule.created": {
+            /** @description What was said of it. */
+            facts: components["schemas"]["notification.rule.created.RuleFacts"];
+        };
+        /** @description What somebody says of a rule. */
+        "notification.rule.created.RuleFacts": {
+            /**
+             * Format: uuid
+             * @description Where to.
+             */
+            channel: string;
+            /** @description What must hold besides; `domain/condition.rs` is the language. */
+            condition?: string | null;
+            /** @description Whether it is applied. */
+            enabled: boolean;
+            /** @description For people. */
+            name: string;
+            /** @description Template of a mail's subject. */
+            subject?: string | null;
+            /** @description Template of a mail's text, and of `text` in a webhook's payload. */
+            text?: string | null;
+            /** @description Types such as `incident.created`, families such as `incident.*`, or `*`. */
+            types: string[];
+        };
+        /** @description A rule is gone. */
+        "notification.rule.deleted": Record<string, never>;
+        /** @description A rule says something else. */
+        "notification.rule.updated": {
+            /** @description From now on. */
+            new: components["schemas"]["notification.rule.updated.RuleFacts"];
+            /** @description Before. */
+            old: components["schemas"]["notification.rule.updated.RuleFacts"];
+        };
+        /** @description What somebody says of a rule. */
+        "notification.rule.updated.RuleFacts": {
+            /**
+             * Format: uuid
+             * @description Where to.
+             */
+            channel: string;
+            /** @description What must hold besides; `domain/condition.rs` is the language. */
+            condition?: string | null;
+            /** @description Whether it is applied. */
+            enabled: boolean;
+            /** @description For people. */
+            name: string;
+            /** @description Template of a mail's subject. */
+            subject?: string | null;
+            /** @description Template of a mail's text, and of `text` in a webhook's payload. */
+            text?: string | null;
+            /** @description Types such as `incident.created`, families such as `incident.*`, or `*`. */
+            types: string[];
+        };
+        /** @description A receiver has taken a notification. */
+        "notification.sent": {
+            /** @description What the receiver said, such as `200`. */
+            answer: string;
+            /**
+             * Format: int32
+             * @description How many attempts it took, from 1.
+             */
+            attempt: number;
+            /**
+             * Format: uuid
+             * @description Where to.
+             */
+            channel: string;
+            /**
+             * Format: int64
+             * @description About which event; `null` in a test.
+             */
+            event_seq?: number | null;
+            /**
+             * Format: int32
+             * @description How long that took.
+             */
+            latency_ms: number;
+            /** @description A test that somebody asked for. */
+            test: boolean;
+        };
+        /** @description A server was entered into the inventory. */
+        "server.created": {
+            /** @description How it is tested. */
+            check: components["schemas"]["server.created.Check"];
+            /** @description May be empty. */
+            description: string;
+            /** @description A name or an address. */
+            host: string;
+            /** @description Free facts for filters. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description What people and incidents call it. */
+            name: string;
+            /**
+             * Format: uint16
+             * @description The port that is tested.
+             */
+            port: number;
+        };
+        /** @description How and how often a server is tested. */
+        "server.created.Check": {
+            /** @description Whether it is tested by itself; on demand it always is. */
+            enabled: boolean;
+            /**
+             * Format: uint32
+             * @description Seconds from test to test.
+             */
+            interval_s: number;
+            /** @description What counts as an answer. */
+            method: components["schemas"]["server.created.Method"];
+            /**
+             * Format: uint32
+             * @description So many more tests must fail, one every ten seconds, before an unanswered one means down.
+             */
+            retries: number;
+            /**
+             * Format: uint32
+             * @description Seconds for one test, looking up the name included.
+             */
+            timeout_s: number;
+        };
+        /** @description How a server is tested. */
+        "server.created.Method": "tcp" | "ssh";
+        /** @description A server has another credential, or none. */
+        "server.credential.changed": {
+            /** @description Whether there is one now. */
+            present: boolean;
+        };
+        /** @description A server was taken out of the inventory. */
+        "server.deleted": {
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+        };
+        /** @description A user keeps a filter no longer. */
+        "server.filter.removed": {
+            /** @description Which one. */
+            name: string;
+        };
+        /** @description A user keeps a filter for the list of servers. */
+        "server.filter.saved": {
+            /** @description What to list. */
+            filter: components["schemas"]["server.filter.saved.Filter"];
+            /** @description One of that name is replaced. */
+            name: string;
+        };
+        /** @description What the list can be asked for. */
+        "server.filter.saved.Filter": {
+            /** @description All of these. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description Any of these; none: all. */
+            status: components["schemas"]["server.filter.saved.Status"][];
+            /** @description Words in name, host or description. */
+            words?: string | null;
+        };
+        /**
+         * @description Whether it answers.
+         *
+         *     ```text
+         *     pending --> up <--> down      a test decides
+         *        ^------- maintenance <---- any, while a window is open
+         *     ```
+         */
+        "server.filter.saved.Status": "pending" | "up" | "down" | "maintenance";
+        /** @description A maintenance window is over. */
+        "server.maintenance.ended": {
+            /** @description Why before its time; null when its time was over. */
+            reason?: string | null;
+            /**
+             * Format: uuid
+             * @description Which window.
+             */
+            window: string;
+        };
+        /** @description A server may be down for a while. */
+        "server.maintenance.scheduled": {
+            /** @description Its end; the window is over at this very moment. */
+            ends_at: string;
+            /**
+             * Format: uuid
+             * @description So that it can be ended.
+             */
+            id: string;
+            /** @description Why. */
+            reason?: string | null;
+            /** @description Its beginning. */
+            starts_at: string;
+        };
+        /** @description A server says how busy it is. */
+        "server.metrics.reported": {
+            /**
+             * Format: double
+             * @description Of all its processors, 0 to 100.
+             */
+            cpu_percent: number;
+            /**
+             * Format: double
+             * @description Of its fullest disk, 0 to 100.
+             */
+            disk_percent: number;
+            /**
+             * Format: double
+             * @description Load average of one minute.
+             */
+            load: number;
+            /**
+             * Format: double
+             * @description Of its memory, 0 to 100.
+             */
+            memory_percent: number;
+        };
+        /** @description A server is in the inventory again. */
+        "server.restored": {
+            /** @description Why, in the words of whoever did it. */
+            reason?: string | null;
+        };
+        /** @description A server answers, or does not, or need not. */
+        "server.status.changed": {
+            /** @description Why. */
+            message: string;
+            /** @description After; never equal to `old`. */
+            new: components["schemas"]["server.status.changed.Status"];
+            /** @description Before. */
+            old: components["schemas"]["server.status.changed.Status"];
+        };
+        /**
+         * @description Whether it answers.
+         *
+         *     ```text
+         *     pending --> up <--> down      a test decides
+         *        ^------- maintenance <---- any, while a window is open
+         *     ```
+         */
+        "server.status.changed.Status": "pending" | "up" | "down" | "maintenance";
+        /** @description Facts of a server were corrected. */
+        "server.updated": {
+            /** @description Holds only what changed, and at least one field. */
+            changes: components["schemas"]["server.updated.Changes"];
+        };
+        /** @description A value before and after. */
+        "server.updated.Change": {
+            /** @description After; never equal to `old`. */
+            new: string;
+            /** @description Before. */
+            old: string;
+        };
+        /** @description A value before and after. */
+        "server.updated.Change2": {
+            /**
+             * Format: uint16
+             * @description After; never equal to `old`.
+             */
+            new: number;
+            /**
+             * Format: uint16
+             * @description Before.
+             */
+            old: number;
+        };
+        /** @description A value before and after. */
+        "server.updated.Change3": {
+            /** @description After; never equal to `old`. */
+            new: {
+                [key: string]: string;
+            };
+            /** @description Before. */
+            old: {
+                [key: string]: string;
+            };
+        };
+        /** @description A value before and after. */
+        "server.updated.Change4": {
+            /** @description After; never equal to `old`. */
+            new: components["schemas"]["server.updated.Check"];
+            /** @description Before. */
+            old: components["schemas"]["server.updated.Check"];
+        };
+        /** @description The changed fields; an absent one kept its value. */
+        "server.updated.Changes": {
+            check?: components["schemas"]["server.updated.Change4"] | null;
+            description?: components["schemas"]["server.updated.Change"] | null;
+            host?: components["schemas"]["server.updated.Change"] | null;
+            labels?: components["schemas"]["server.updated.Change3"] | null;
+            name?: components["schemas"]["server.updated.Change"] | null;
+            port?: components["schemas"]["server.updated.Change2"] | null;
+        };
+        /** @description How and how often a server is tested. */
+        "server.updated.Check": {
+            /** @description Whether it is tested by itself; on demand it always is. */
+            enabled: boolean;
+            /**
+             * Format: uint32
+             * @description Seconds from test to test.
+             */
+            interval_s: number;
+            /** @description What counts as an answer. */
+            method: components["schemas"]["server.updated.Method"];
+            /**
+             * Format: uint32
+             * @description So many more tests must fail, one every ten seconds, before an unanswered one means down.
+             */
+            retries: number;
+            /**
+             * Format: uint32
+             * @description Seconds for one test, looking up the name included.
+             */
+            timeout_s: number;
+        };
+        /** @description How a server is tested. */
+        "server.updated.Method": "tcp" | "ssh";
         /** @description A process gives its streams less, to protect itself, or more again. */
         "system.level.changed": {
             /** @description From now on. */
@@ -407,6 +1672,25 @@ export type operations = Record<string, never>;
 
 /** What each registered type of event says in its `data`. */
 export interface EventData {
+    "automation.approval.requested": components["schemas"]["automation.approval.requested"];
+    "automation.approved": components["schemas"]["automation.approved"];
+    "automation.cancel.requested": components["schemas"]["automation.cancel.requested"];
+    "automation.cancelled": components["schemas"]["automation.cancelled"];
+    "automation.completed": components["schemas"]["automation.completed"];
+    "automation.continued": components["schemas"]["automation.continued"];
+    "automation.failed": components["schemas"]["automation.failed"];
+    "automation.notified": components["schemas"]["automation.notified"];
+    "automation.queued": components["schemas"]["automation.queued"];
+    "automation.rejected": components["schemas"]["automation.rejected"];
+    "automation.resumed": components["schemas"]["automation.resumed"];
+    "automation.runbook.archived": components["schemas"]["automation.runbook.archived"];
+    "automation.runbook.created": components["schemas"]["automation.runbook.created"];
+    "automation.runbook.restored": components["schemas"]["automation.runbook.restored"];
+    "automation.runbook.updated": components["schemas"]["automation.runbook.updated"];
+    "automation.started": components["schemas"]["automation.started"];
+    "automation.step.finished": components["schemas"]["automation.step.finished"];
+    "automation.step.started": components["schemas"]["automation.step.started"];
+    "automation.timed_out": components["schemas"]["automation.timed_out"];
     "incident.absorbed": components["schemas"]["incident.absorbed"];
     "incident.assigned": components["schemas"]["incident.assigned"];
     "incident.commented": components["schemas"]["incident.commented"];
@@ -418,6 +1702,29 @@ export interface EventData {
     "incident.updated": components["schemas"]["incident.updated"];
     "log.added": components["schemas"]["log.added"];
     "log.expired": components["schemas"]["log.expired"];
+    "notification.channel.created": components["schemas"]["notification.channel.created"];
+    "notification.channel.deleted": components["schemas"]["notification.channel.deleted"];
+    "notification.channel.disabled": components["schemas"]["notification.channel.disabled"];
+    "notification.channel.enabled": components["schemas"]["notification.channel.enabled"];
+    "notification.channel.replayed": components["schemas"]["notification.channel.replayed"];
+    "notification.channel.secret.rotated": components["schemas"]["notification.channel.secret.rotated"];
+    "notification.channel.updated": components["schemas"]["notification.channel.updated"];
+    "notification.failed": components["schemas"]["notification.failed"];
+    "notification.rule.created": components["schemas"]["notification.rule.created"];
+    "notification.rule.deleted": components["schemas"]["notification.rule.deleted"];
+    "notification.rule.updated": components["schemas"]["notification.rule.updated"];
+    "notification.sent": components["schemas"]["notification.sent"];
+    "server.created": components["schemas"]["server.created"];
+    "server.credential.changed": components["schemas"]["server.credential.changed"];
+    "server.deleted": components["schemas"]["server.deleted"];
+    "server.filter.removed": components["schemas"]["server.filter.removed"];
+    "server.filter.saved": components["schemas"]["server.filter.saved"];
+    "server.maintenance.ended": components["schemas"]["server.maintenance.ended"];
+    "server.maintenance.scheduled": components["schemas"]["server.maintenance.scheduled"];
+    "server.metrics.reported": components["schemas"]["server.metrics.reported"];
+    "server.restored": components["schemas"]["server.restored"];
+    "server.status.changed": components["schemas"]["server.status.changed"];
+    "server.updated": components["schemas"]["server.updated"];
     "system.level.changed": components["schemas"]["system.level.changed"];
     "system.started": components["schemas"]["system.started"];
     "system.stopped": components["schemas"]["system.stopped"];

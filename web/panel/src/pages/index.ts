@@ -22,6 +22,13 @@ export const pages: readonly Page[] = [
     needs: 'incidents.read',
   },
   { path: '/incidents/$incident', load: () => import('./incident/page.tsx'), needs: 'incidents.read' },
+  {
+    path: '/servers',
+    load: () => import('./servers/page.tsx'),
+    nav: { label: 'Servers', icon: 'servers', key: 'v' },
+    needs: 'servers.read',
+  },
+  { path: '/servers/$server', load: () => import('./server/page.tsx'), needs: 'servers.read' },
   { path: '/events', load: () => import('./log/page.tsx'), nav: { label: 'Event log', icon: 'events', key: 'l' } },
   {
     path: '/system',

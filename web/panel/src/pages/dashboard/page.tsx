@@ -6,11 +6,11 @@ import { type ReactNode, useEffect, useMemo, useRef } from 'react';
 import { api, type Schemas } from '../../api.ts';
 import { oneOf } from '../../shell/search.ts';
 import { useTitle } from '../../shell/title.ts';
+import { Chart, type Line } from '../../widgets/chart.tsx';
 import { Empty, Failed, Loading } from '../../widgets/states.tsx';
 import { duration } from '../../widgets/time.tsx';
 import { SeverityChip, StatusChip } from '../incidents/chips.tsx';
 import { OPEN, SEVERITIES, type Severity, type Status } from '../incidents/incident.ts';
-import { Chart, type Line } from './chart.tsx';
 
 /** Figures are asked for again at most so often, however much happens. In ms. */
 const AGAIN_MS = 1000;
@@ -55,8 +55,11 @@ export default function DashboardPage() {
       {stats.isError && !stats.data && <Failed error={stats.error} again={() => void stats.refetch()} />}
       {stats.isPending && <Loading />}
       {stats.data &&
-        (stats.data.incidents ? (
-          <Incidents figures={stats.data.incidents} window_h={window_h} />
+        (stats.data.incidents || stats.data.servers || stats.data.logs || stats.data.streams ? (
+          <>
+            {stats.data.incidents && <Incidents figures={stats.data.incidents} window_h={window_h} />}
+            <Others stats={stats.data} />
+          </>
         ) : (
           <Empty title="Nothing here is for you">An administrator can give you a role that reads incidents.</Empty>
         ))}
@@ -136,6 +139,40 @@ function Incidents({ figures, window_h }: { figures: Schemas['DashboardIncidents
         <p className="soft">A click lists the incidents reported then. Times are of your zone.</p>
       </section>
     </>
+  );
+}
+
+/** What other modules count, for whom may see it. */
+function Others({ stats: { servers, logs, streams } }: { stats: Schemas['DashboardStats'] }) {
+  if (!servers && !logs && !streams) return null;
+  return (
+    <div className="tiles">
+      {servers && (
+        <Tile
+          name="Servers that answer"
+          value={
+            <Link to="/servers">
+              {servers.by_status.up} of {servers.total}
+            </Link>
+          }
+        >
+          <Link to="/servers" search={{ status: 'down' } as never}>
+            {servers.by_status.down} down
+          </Link>
+          , {servers.by_status.maintenance} in maintenance
+        </Tile>
+      )}
+      {logs && (
+        <Tile name="Log lines" value={`${logs.lines_per_s.toFixed(1)} per s`}>
+          {logs.errors} errors, {logs.warnings} warnings
+        </Tile>
+      )}
+      {streams && (
+        <Tile name="Streams" value={<Link to="/system">{streams.open}</Link>}>
+          {streams.lagging} lagging, level {streams.level.replaceAll('_', ' ')}
+        </Tile>
+      )}
+    </div>
   );
 }
 

@@ -7,7 +7,7 @@ import { Button } from '../../widgets/button.tsx';
 import { FormDialog } from '../../widgets/dialog.tsx';
 import { Choice, TextArea, TextField } from '../../widgets/field.tsx';
 import { type Command, MOVES, useIncidentCommand, useQuickCommand } from '../incidents/commands.ts';
-import { type Action, type Incident, PRIORITIES, SEVERITIES } from '../incidents/incident.ts';
+import { type Action, type Incident, PRIORITIES, SEVERITIES, STATUSES } from '../incidents/incident.ts';
 
 /** Actions that ask for words first. */
 const ASKS = ['resolve', 'close', 'cancel', 'reopen', 'assign', 'update', 'merge'] as const;
@@ -29,13 +29,14 @@ const WORDS: Record<Action, string> = {
   unmerge: 'Undo the merge',
 };
 
-/** What may be done, as the server offers it; the first is what most will want. */
+/** What may be done, as the server offers it; the one that leads on stands out. */
 export function Actions({ incident }: { incident: Incident }) {
   const [asking, setAsking] = useState<Asking>();
   const command = useQuickCommand();
   const { username } = useMe();
   const mayWrite = useMay('incidents.write');
   const offered: Action[] = mayWrite ? incident.allowed_actions.filter((action) => action !== 'comment') : [];
+  const next = offered.find((action) => leadsOn(incident, action));
   const act = (action: Action) => {
     const asks = ASKS.find((one) => one === action);
     const move = MOVES[action];
@@ -54,10 +55,10 @@ export function Actions({ incident }: { incident: Incident }) {
   const waitsForOffer = incident.allowed_actions.length === 0;
   return (
     <div className="actions" role="group" aria-label="Actions">
-      {offered.map((action, at) => (
+      {offered.map((action) => (
         <Button
           key={action}
-          look={at === 0 && MOVES[action] ? 'primary' : 'plain'}
+          look={action === next ? 'primary' : 'plain'}
           shortcut={action === 'acknowledge' ? 'e' : undefined}
           onClick={() => act(action)}
         >
@@ -68,6 +69,12 @@ export function Actions({ incident }: { incident: Incident }) {
       {asking && <Ask key={asking} what={asking} incident={incident} onClose={() => setAsking(undefined)} />}
     </div>
   );
+}
+
+/** Whether a move goes towards the end, not back. */
+function leadsOn({ status }: Incident, action: Action): boolean {
+  const move = MOVES[action];
+  return move !== undefined && STATUSES.indexOf(move.to) > STATUSES.indexOf(status);
 }
 
 /** Asks for what an action needs, sends it, and stays open when it is refused. */

@@ -1,15 +1,12 @@
 import { useNavigate } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
 
 import { useMe } from '../../session/session.tsx';
 import { Button } from '../../widgets/button.tsx';
 import { Menu, MenuItem, MenuLabel, MultiChoice } from '../../widgets/menu.tsx';
 import { exactly } from '../../widgets/time.tsx';
+import { TypedWords } from '../../widgets/typed_words.tsx';
 import { type Filter, ORDERS } from './filter.ts';
 import { PRIORITIES, SEVERITIES, STATUSES } from './incident.ts';
-
-/** Typing is over when no key came for so long. In ms. */
-const TYPED_MS = 250;
 
 /** What the list shows. All of it is in the address. */
 export function Filters({ filter }: { filter: Filter }) {
@@ -21,7 +18,7 @@ export function Filters({ filter }: { filter: Filter }) {
   const { order: _order, ...narrowing } = filter;
   return (
     <div className="filters" role="search" aria-label="Filter incidents">
-      <Words value={filter.q ?? ''} onChange={(q) => change({ q: q || undefined })} />
+      <TypedWords label="Words in the title" value={filter.q ?? ''} onChange={(q) => change({ q: q || undefined })} />
       <MultiChoice
         name="Status"
         none="open"
@@ -82,26 +79,5 @@ function Token({ words, onRemove }: { words: string; onRemove: () => void }) {
       {words}
       <Button look="bare" icon="close" aria-label={`Without ${words}`} onClick={onRemove} />
     </span>
-  );
-}
-
-function Words({ value, onChange }: { value: string; onChange: (value: string) => void }) {
-  const [typed, setTyped] = useState(value);
-  useEffect(() => setTyped(value), [value]);
-  useEffect(() => {
-    if (typed === value) return;
-    const timer = setTimeout(() => onChange(typed), TYPED_MS);
-    return () => clearTimeout(timer);
-  });
-  return (
-    <input
-      className="input filter-words"
-      type="search"
-      placeholder="Words in the title"
-      aria-label="Words in the title"
-      maxLength={200}
-      value={typed}
-      onChange={(event) => setTyped(event.target.value)}
-    />
   );
 }

@@ -15,8 +15,17 @@ export interface Line {
 }
 
 /** Lines over time. New values are drawn without a flicker; a click says which time was meant. */
-export function Chart(props: { label: string; times_s: number[]; lines: Line[]; onPick: (index: number) => void }) {
-  const { label, times_s, lines, onPick } = props;
+export function Chart(props: {
+  label: string;
+  times_s: number[];
+  lines: Line[];
+  /** The end of the scale, where it has one, such as 100 %. */
+  most?: number;
+  /** The length of the time scale, which ends now; by default, that of the values. In s. */
+  span_s?: number;
+  onPick?: (index: number) => void;
+}) {
+  const { label, times_s, lines, most, span_s, onPick } = props;
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const pick = useRef(onPick);
@@ -25,10 +34,14 @@ export function Chart(props: { label: string; times_s: number[]; lines: Line[]; 
   const shape = lines.map(({ name, colour }) => `${name} ${colour}`).join();
   useEffect(() => {
     const element = place.current!;
-    const drawn = new uPlot(optionsOf(lines, element), [times_s, ...lines.map(({ values }) => values)], element);
+    const drawn = new uPlot(
+      optionsOf(lines, element, most, span_s),
+      [times_s, ...lines.map(({ values }) => values)],
+      element,
+    );
     plot.current = drawn;
     const click = () => {
-      if (typeof drawn.cursor.idx === 'number') pick.current(drawn.cursor.idx);
+      if (typeof drawn.cursor.idx === 'number') pick.current?.(drawn.cursor.idx);
     };
     drawn.over.addEventListener('click', click);
     const sized = new ResizeObserver(() => drawn.setSize({ width: element.clientWidth, height: HEIGHT_PX }));
@@ -40,10 +53,10 @@ export function Chart(props: { label: string; times_s: number[]; lines: Line[]; 
     // Values are set below; only other lines or colours need another chart.
   }, [shape, theme]);
   useEffect(() => plot.current?.setData([times_s, ...lines.map(({ values }) => values)]), [times_s, lines]);
-  return <div ref={place} className="chart" role="img" aria-label={label} />;
+  return <div ref={place} className="chart" data-picks={onPick ? '' : undefined} role="img" aria-label={label} />;
 }
 
-function optionsOf(lines: Line[], element: HTMLElement): uPlot.Options {
+function optionsOf(lines: Line[], element: HTMLElement, most?: number, span_s?: number): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string) => {
     // light-dark() is for style sheets; a canvas wants the colour that came of it.
@@ -64,7 +77,10 @@ function optionsOf(lines: Line[], element: HTMLElement): uPlot.Options {
     width: element.clientWidth,
     height: HEIGHT_PX,
     cursor: { y: false, points: { size: 7 } },
-    scales: { y: { range: (_, _min, max) => [0, Math.max(4, Math.ceil(max * 1.1))] } },
+    scales: {
+      ...(span_s === undefined ? {} : { x: { range: () => [Date.now() / 1000 - span_s, Date.now() / 1000] } }),
+      y: { range: (_, _min, max) => [0, most ?? Math.max(4, Math.ceil(max * 1.1))] },
+    },
     axes: [
       { ...axis, space: 70, values: (_, times) => times.map(hourOrDay) },
       { ...axis, size: 40, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000] },
@@ -78,8 +94,7 @@ function optionsOf(lines: Line[], element: HTMLElement): uPlot.Options {
         label: name,
         stroke: colour(line),
         width: 1.75,
-        points: { show: false },
-        value: (_: uPlot, value: number | null) => (value == null ? '–' : String(value)),
+        value: (_: uPlot, value: number | null) => (value == null ? '–' : String(Math.round(value * 10) / 10)),
       })),
     ],
   };
