@@ -89,6 +89,14 @@ test('the keyboard goes everywhere: palette, pages, help', async () => {
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Disk full on db-1' }).waitFor();
   await page.keyboard.press('g');
+  await page.keyboard.press('i');
+  await page.getByRole('heading', { name: 'Incidents', exact: true }).waitFor();
+  await page.keyboard.press('c');
+  await page.getByRole('dialog', { name: 'Report an incident' }).waitFor();
+  await page.keyboard.type('By keyboard alone');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'By keyboard alone' }).waitFor();
+  await page.keyboard.press('g');
   await page.keyboard.press('s');
   await page.getByRole('heading', { name: 'System', exact: true }).waitFor();
   await page.keyboard.press('?');

@@ -48,7 +48,6 @@ export function Palette({ onClose, onHelp }: { onClose: () => void; onHelp: () =
         aria-label="Search or go to"
         placeholder="A page, an action, INC-42, or words of a title"
         value={typed}
-        autoFocus
         onKeyDown={press}
         onChange={(event) => {
           setTyped(event.target.value);

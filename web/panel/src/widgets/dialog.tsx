@@ -18,6 +18,8 @@ export function Dialog(props: {
   useEffect(() => {
     const element = dialog.current;
     element?.showModal();
+    // Where there is something to fill in, one wants to begin there and not at the button that closes.
+    element?.querySelector<HTMLElement>('input, textarea, select')?.focus();
     return () => element?.close();
   }, []);
   return (

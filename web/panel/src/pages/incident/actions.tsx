@@ -93,15 +93,9 @@ function Ask({ what, incident, onClose }: { what: Asking; incident: Incident; on
       onClose={onClose}
     >
       {(what === 'resolve' || what === 'close') && (
-        <TextArea
-          label="How it ended"
-          name="resolution"
-          maxLength={2000}
-          defaultValue={incident.resolution ?? ''}
-          autoFocus
-        />
+        <TextArea label="How it ended" name="resolution" maxLength={2000} defaultValue={incident.resolution ?? ''} />
       )}
-      {(what === 'cancel' || what === 'reopen') && <TextArea label="Why" name="reason" maxLength={2000} autoFocus />}
+      {(what === 'cancel' || what === 'reopen') && <TextArea label="Why" name="reason" maxLength={2000} />}
       {what === 'assign' && (
         <TextField
           label="User name"
@@ -109,7 +103,6 @@ function Ask({ what, incident, onClose }: { what: Asking; incident: Incident; on
           defaultValue={incident.assignee ?? username}
           maxLength={64}
           hint="Empty: nobody"
-          autoFocus
         />
       )}
       {what === 'merge' && (
@@ -120,7 +113,6 @@ function Ask({ what, incident, onClose }: { what: Asking; incident: Incident; on
           pattern="[Ii][Nn][Cc]-\d+"
           placeholder="INC-42"
           hint="This one is closed as its duplicate. That can be undone."
-          autoFocus
         />
       )}
       {what === 'update' && <EditFields incident={incident} />}
@@ -131,7 +123,7 @@ function Ask({ what, incident, onClose }: { what: Asking; incident: Incident; on
 function EditFields({ incident }: { incident: Incident }) {
   return (
     <>
-      <TextField label="Title" name="title" required maxLength={200} defaultValue={incident.title} autoFocus />
+      <TextField label="Title" name="title" required maxLength={200} defaultValue={incident.title} />
       <TextArea label="Description" name="description" maxLength={16384} defaultValue={incident.description} />
       <div className="form-pair">
         <Choice label="Severity" name="severity" of={SEVERITIES} defaultValue={incident.severity} />

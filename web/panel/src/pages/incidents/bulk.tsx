@@ -82,7 +82,7 @@ export function BulkBar(props: {
             void run(resolve, { do: 'move', to: 'resolved', ...(resolution && { resolution }) }, 'resolved');
           }}
         >
-          <TextArea label="How it ended" name="resolution" maxLength={2000} autoFocus />
+          <TextArea label="How it ended" name="resolution" maxLength={2000} />
         </FormDialog>
       )}
       {asking === 'merge' && (
@@ -105,7 +105,6 @@ export function BulkBar(props: {
             placeholder="INC-42"
             defaultValue={merge[merge.length - 1]?.key}
             hint="The others are closed as its duplicates. That can be undone."
-            autoFocus
           />
         </FormDialog>
       )}

@@ -41,7 +41,7 @@ export function ReportDialog({ onClose }: { onClose: () => void }) {
       onSubmit={(form) => report.mutate(form)}
       onClose={onClose}
     >
-      <TextField label="Title" name="title" required maxLength={200} autoFocus />
+      <TextField label="Title" name="title" required maxLength={200} />
       <TextArea label="Description" name="description" maxLength={16384} />
       <div className="form-pair">
         <Choice label="Severity" name="severity" of={SEVERITIES} defaultValue="P3" hint="P0 is the worst" />

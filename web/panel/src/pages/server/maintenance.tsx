@@ -69,16 +69,7 @@ export function Maintenance({ server }: { server: Server }) {
           onSubmit={(form) => plan.mutate(form)}
           onClose={() => setPlanning(false)}
         >
-          <TextField
-            label="Minutes"
-            name="minutes"
-            type="number"
-            min={1}
-            max={132480}
-            defaultValue={60}
-            required
-            autoFocus
-          />
+          <TextField label="Minutes" name="minutes" type="number" min={1} max={132480} defaultValue={60} required />
           <TextField label="Reason" name="reason" maxLength={2000} />
         </FormDialog>
       )}

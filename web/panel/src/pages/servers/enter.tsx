@@ -40,7 +40,7 @@ export function EnterServer({ onClose }: { onClose: () => void }) {
       onSubmit={(form) => enter.mutate(form)}
       onClose={onClose}
     >
-      <TextField label="Name" name="name" required maxLength={200} autoFocus />
+      <TextField label="Name" name="name" required maxLength={200} />
       <div className="form-pair">
         <TextField label="Host" name="host" required hint="A name or an address" />
         <TextField label="Port" name="port" type="number" min={1} max={65535} defaultValue={22} required />

@@ -83,13 +83,13 @@ export function StreamSwitch({ system }: { system: Schemas['System'] }) {
             Within a second every process closes its streams. Clients poll on the same cursor, miss nothing, and come
             back by themselves when you switch on.
           </p>
-          <TextField label="Reason" name="reason" required maxLength={500} hint="Everybody reads it" autoFocus />
+          <TextField label="Reason" name="reason" required maxLength={500} hint="Everybody reads it" />
         </FormDialog>
       )}
       {asking === 'enable' && (
         <FormDialog title="Switch streams on, everywhere?" submit="Switch on" {...dialog}>
           <p>Clients come back by themselves, spread over half a minute.</p>
-          <TextField label="Reason" name="reason" required maxLength={500} hint="Everybody reads it" autoFocus />
+          <TextField label="Reason" name="reason" required maxLength={500} hint="Everybody reads it" />
         </FormDialog>
       )}
       {asking === 'share' && (
@@ -103,7 +103,6 @@ export function StreamSwitch({ system }: { system: Schemas['System'] }) {
             required
             defaultValue={control.share}
             hint="The same users each time; the others poll"
-            autoFocus
           />
         </FormDialog>
       )}
