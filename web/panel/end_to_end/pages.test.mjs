@@ -13,7 +13,7 @@ const USABLE_MS = 1000;
 let here;
 let paths;
 before(async () => {
-  here = await world();
+  here = await world({ SIGNALBOX_EGRESS_ALLOW: '127.0.0.0/8' });
   const { key } = await here.report('Disk full on db-1', {
     severity: 'P0',
     priority: 'urgent',
@@ -31,7 +31,13 @@ before(async () => {
     '/events',
     '/events?seq=3',
   ];
-  paths.push('/system', '/no-such-page');
+  const { hostname: host, port } = new URL(here.server.url);
+  const check = { method: 'tcp' };
+  const server = await here.call('POST', '/servers', { name: 'db-1', host, port: Number(port), check });
+  await here.call('POST', `/servers/${server.id}/test`);
+  const load = { cpu_percent: 20, memory_percent: 60, disk_percent: 40, load: 0.7 };
+  await here.call('POST', `/servers/${server.id}/utilization`, load);
+  paths.push('/servers', `/servers/${server.id}`, '/system', '/no-such-page');
 });
 after(() => here?.stop());
 

@@ -85,6 +85,9 @@ test('an answer that was asked for before an event is brought up to date by it, 
   tell(event(2, 'incident.assigned', { old: null, new: 'ada' })); // told twice, counted once
   keep(queries, [known(1)], asOf(10)); // the older answer arrives late
   expect(cached()).toMatchObject({ version: 2, assignee: 'ada' });
+  keep(queries, [{ ...known(5), title: 'confirmed' }], asOf(50)); // a command's answer, faster than its event
+  keep(queries, [known(3)], asOf(30));
+  expect(cached()).toMatchObject({ version: 5, title: 'confirmed' });
   queries.clear();
   keep(queries, [known(1)], asOf(10)); // and where nothing is cached any more
   expect(cached()).toMatchObject({ version: 2, assignee: 'ada' });
