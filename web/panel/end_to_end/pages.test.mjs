@@ -74,7 +74,7 @@ test('a cold browser has a usable list within a second', async (t) => {
   const state = await context.storageState();
   await context.close();
   const times = [];
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < 5; round += 1) {
     const cold = await here.browser.newContext({ storageState: state });
     const page = await cold.newPage();
     const start = performance.now();
