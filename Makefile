@@ -34,10 +34,10 @@ setup:
 
 setup-tests:
 	@deploy/setup.sh python
-	@deploy/setup.sh chromium
 	@deploy/setup.sh pgbouncer
 	@deploy/setup.sh proxies
 	@deploy/setup.sh node
+	@deploy/setup.sh chromium
 
 # Writes the checked-in documents anew from the code, and the browser client's types from those and from the registry.
 openapi: setup

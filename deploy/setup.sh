@@ -4,7 +4,7 @@
 #   deploy/setup.sh python       Python with venv, for the API tests
 #   deploy/setup.sh pgbouncer    A pooler, for the fault tests
 #   deploy/setup.sh node [wanted]  Node 20 or newer; fails without it, unless it is only wanted
-#   deploy/setup.sh chromium     A browser without a window, for the panel's tests
+#   deploy/setup.sh chromium     A browser, for the tests of what runs in browsers
 #   deploy/setup.sh proxies      nginx and HAProxy, and OpenSSL for their certificate, for the fault tests
 set -eu
 
@@ -58,7 +58,7 @@ node)
     fi
     ;;
 chromium)
-    command -v chromium >/dev/null || install "Chromium" chromium
+    [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || install "Chromium (or set CHROMIUM)" chromium
     ;;
 pgbouncer)
     if is_missing pgbouncer; then

@@ -41,10 +41,11 @@ create table server_filters (
 -- When each server is looked at next, and how often it has not answered: how processes share the work. Not derived
 -- from the log; a row that is missing is made with the server's next event.
 create table server_checks (
-  server_id uuid        primary key,
-  version   bigint      not null, -- of the server when the row was made or renewed
-  next_at   timestamptz not null, -- 'infinity': nothing to do
-  failures  int         not null default 0
+  server_id   uuid        primary key,
+  version     bigint      not null, -- of the server
+  next_at     timestamptz not null, -- 'infinity': nothing to do
+  taken_until timestamptz not null default '-infinity', -- until then a process is at it
+  failures    int         not null default 0
 ) with (fillfactor = 50);
 create index server_checks_next on server_checks (next_at);
 

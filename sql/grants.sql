@@ -17,10 +17,12 @@ grant select, insert, delete on stream_tickets to signalbox_app;
 grant execute on function places_register, places_take to signalbox_app;
 
 -- Users
-revoke all on users, credentials, sessions, secrets from public, signalbox_app;
-revoke all on function state_user, state_credential, state_session from public;
-grant select on users, credentials, sessions, secrets to signalbox_app;
+revoke all on users, credentials, sessions, secrets, roles, invitations, api_tokens from public, signalbox_app;
+revoke all on function state_user, state_credential, state_session, state_role, state_invitation, state_api_token
+  from public;
+grant select on users, credentials, sessions, secrets, roles, invitations, api_tokens to signalbox_app;
 grant update on sessions to signalbox_app;
+grant update (last_used_at) on api_tokens to signalbox_app;
 
 -- Incidents
 revoke all on incidents from public, signalbox_app;
@@ -50,3 +52,22 @@ grant delete on server_utilization to signalbox_app;
 grant select, update on server_checks to signalbox_app;
 grant select, insert, delete on server_probes to signalbox_app;
 grant execute on function events_expire to signalbox_app;
+
+-- Notifications
+revoke all on notification_channels, notification_rules, notification_secrets, notification_deliveries,
+  notification_attempts, notification_replays from public, signalbox_app;
+revoke all on function state_notification_channel, state_notification_rule, state_notification_secret,
+  state_notification_replay, state_notification_attempt, consumed_notifications, notification_replay,
+  notification_forget from public;
+grant select on notification_channels, notification_rules, notification_secrets, notification_deliveries,
+  notification_attempts, notification_replays to signalbox_app;
+grant execute on function notification_replay, notification_forget to signalbox_app;
+
+-- Runbooks
+revoke all on runbooks, executions, execution_leases, execution_secrets from public, signalbox_app;
+revoke all on function state_runbook, state_execution, state_execution_secret, state_execution_fence, execution_claim
+  from public;
+grant select on runbooks, executions, execution_secrets to signalbox_app;
+grant select, update on execution_leases to signalbox_app;
+grant usage on sequence execution_token to signalbox_app;
+grant execute on function execution_claim to signalbox_app;

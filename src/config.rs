@@ -35,7 +35,7 @@ pub struct ServeConfig {
     /// Password of the first user `admin` on an empty database [default: one is made up and printed once].
     #[arg(long, env = "SIGNALBOX_ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
-    /// Pooled database connections for queries. Each process uses three more.
+    /// Pooled database connections for queries. Each process uses six more.
     #[arg(long, env = "SIGNALBOX_POOL_SIZE", default_value_t = 10)]
     pub pool_size: usize,
     /// Connections accepted at once; fewer where the limit of open files is lower.
@@ -77,6 +77,30 @@ pub struct ServeConfig {
     /// Days for which log lines are kept beside the present one; 0 keeps all.
     #[arg(long, env = "SIGNALBOX_LOG_RETENTION_DAYS", default_value_t = 30)]
     pub log_retention_days: u32,
+    /// Refreshes per session and minute.
+    #[arg(long, env = "SIGNALBOX_REFRESHES_PER_MINUTE", default_value_t = 20)]
+    pub refreshes_per_minute: u32,
+    /// Where the keys are of an issuer whose tokens are good here, as https://… [default: only our own tokens are].
+    #[arg(long, env = "SIGNALBOX_JWKS_URL", requires_all = ["jwks_issuer", "jwks_audience"])]
+    pub jwks_url: Option<String>,
+    /// The issuer, as its tokens say it in `iss`.
+    #[arg(long, env = "SIGNALBOX_JWKS_ISSUER")]
+    pub jwks_issuer: Option<String>,
+    /// Whom its tokens must be for, as they say it in `aud`.
+    #[arg(long, env = "SIGNALBOX_JWKS_AUDIENCE")]
+    pub jwks_audience: Option<String>,
+    /// The claim that carries what its users are: a word or a list of words.
+    #[arg(long, env = "SIGNALBOX_JWKS_ROLES_CLAIM", default_value = "roles")]
+    pub jwks_roles_claim: String,
+    /// Which of those words is which role, as `ops=operator,board=viewer`; others mean nothing.
+    #[arg(long, env = "SIGNALBOX_JWKS_ROLES", default_value = "")]
+    pub jwks_roles: String,
+    /// How long its keys are good without being asked for again, in seconds.
+    #[arg(long, env = "SIGNALBOX_JWKS_CACHE_S", default_value_t = 300)]
+    pub jwks_cache_s: u32,
+    /// For a key that is not known, its keys are asked for at most once in so many seconds.
+    #[arg(long, env = "SIGNALBOX_JWKS_REFETCH_S", default_value_t = 10)]
+    pub jwks_refetch_s: u32,
     /// Let streams authenticate by `?access_token=`, for clients that can do nothing else.
     #[arg(long, env = "SIGNALBOX_QUERY_TOKEN", default_value_t = false)]
     pub query_token: bool,
@@ -87,6 +111,19 @@ pub struct ServeConfig {
     /// [default: none]. The metadata addresses of clouds stay closed.
     #[arg(long, env = "SIGNALBOX_EGRESS_ALLOW", value_delimiter = ',')]
     pub egress_allow: Vec<IpNet>,
+    /// Server that mail notifications go through, such as `smtps://user:password@mail.example.org`, or
+    /// `smtp://…?tls=required` for STARTTLS [default: none, and no mail].
+    #[arg(long, env = "SIGNALBOX_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Whom mail notifications come from.
+    #[arg(long, env = "SIGNALBOX_SMTP_FROM", default_value = "Signalbox <signalbox@localhost>")]
+    pub smtp_from: String,
+    /// Executions of runbooks that this process works on at once; 0 leaves them to others.
+    #[arg(long, env = "SIGNALBOX_EXECUTIONS", default_value_t = 8)]
+    pub executions: usize,
+    /// JSON file with the programs that runbooks may run on this machine [default: none].
+    #[arg(long, env = "SIGNALBOX_COMMANDS")]
+    pub commands: Option<PathBuf>,
     /// Run `signalbox demo` inside the server: synthetic operations traffic.
     #[arg(long, env = "SIGNALBOX_DEMO", default_value_t = false)]
     pub demo: bool,

@@ -7,6 +7,8 @@
 //!   domain/       decide(state, command) -> events     hub/        ring of frames, readers are cursors
 //!     log/append  one transaction per batch              log/tail  wake-up -> rows -> ordered batches
 //!       sql/functions/append.sql  ── NOTIFY ───────────────^
+//!                                                        consumer/   one process at a time, with a checkpoint
+//!                                                          notifications/  rules -> queues -> webhooks, mail
 //! ```
 //!
 //! Invariants
@@ -17,12 +19,14 @@
 //! - A notification is a hint, the table is the truth.
 //! - There is no service layer, no repository, no message bus: a handler calls a function.
 
+pub mod automations;
 pub mod compare;
 pub mod config;
 pub mod consumer;
 pub mod demo;
 pub mod domain;
 pub mod egress;
+mod forget;
 pub mod http;
 pub mod hub;
 pub mod import;
@@ -30,8 +34,12 @@ pub mod incidents;
 pub mod log;
 pub mod logs;
 pub mod metrics;
+pub mod notifications;
 pub mod postgres;
 pub mod projections;
 pub mod protect;
+pub mod registry;
+pub mod runner;
 pub mod server;
 pub mod servers;
+pub mod users;

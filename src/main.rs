@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -14,6 +15,7 @@ use signalbox::log::Appender;
 use signalbox::postgres::Database;
 use signalbox::postgres::migrate::migrate;
 use signalbox::projections::rebuild;
+use signalbox::runner::guard;
 use signalbox::server::{Backend, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -62,8 +64,17 @@ enum ImportCommand {
     },
 }
 
+/// A guard is this program too, but no server: it has no runtime, no settings and no log.
+fn main() -> anyhow::Result<ExitCode> {
+    if guard::is_called() {
+        return Ok(guard::main());
+    }
+    carry_out()?;
+    Ok(ExitCode::SUCCESS)
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn carry_out() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_env("SIGNALBOX_LOG").unwrap_or_else(|_unset| EnvFilter::new(DEFAULT_LOG));
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();

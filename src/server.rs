@@ -16,25 +16,26 @@ use uuid::Uuid;
 
 use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
-use crate::domain::permission::{INCIDENTS_READ, LOGS_READ, SERVERS_READ, SYSTEM_READ, USERS_READ};
-use crate::domain::server::report::{REPORT_TTL_S, REPORTED};
-use crate::domain::{incident, logs, server, system, user};
+use crate::domain::permission::SYSTEM_READ;
+use crate::domain::system;
 use crate::egress::Egress;
-use crate::http::{self, App, InFlight, Passwords, limits::Limits, token::Tokens};
+use crate::forget::forget;
+use crate::http::{self, App, Denials, InFlight, Passwords, identity::Identities, limits::Limits, token::Tokens};
 use crate::hub::{Bounds, Hub, Places, Protection};
-use crate::log::{Appender, Cause, Command, EventType, Head, NewEvent, Registry, Tail, Tailed, Write, read};
+use crate::log::{Appender, Cause, Command, Head, NewEvent, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
+use crate::notifications::{Sender, notify};
 use crate::postgres::private::{self, Cluster, SUPERUSER};
-use crate::postgres::{APP_ROLE, Database, Direct, QueryError};
+use crate::postgres::{APP_ROLE, Database, Direct};
 use crate::projections::dashboard::{self, TimeZones};
 use crate::projections::{Accounts, Control, SingleFlight, incident_statistics};
 use crate::protect::protect;
-use crate::servers::{self, Checker};
+use crate::registry;
+use crate::runner::{self, Allowed, Wake};
+use crate::servers::Checker;
 
 /// How often a private PostgreSQL is looked after.
 const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
-/// How often replies past their time, and quiet callers, are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// Of the end of the log, taken into memory at the start if it has room: about 10 MiB and 10 queries.
 const REMEMBERED_EVENTS: i64 = 10_000;
 /// Connections for work that no request waits for.
@@ -157,7 +158,7 @@ impl Server {
         control.load(&database).await?;
         let (heard, listening) = watch::channel(false);
         let tail = Tail::new(backend.direct.clone(), head, nudge, heard);
-        let registry = Arc::new(registry());
+        let registry = Arc::new(registry::registry());
         let bounds = Bounds { ring_bytes: config.ring_mib << 20, stall: Duration::from_secs(config.stall_s.into()) };
         let metrics = Arc::new(Metrics::default());
         let (to_read, to_know) = (database.clone(), accounts.clone());
@@ -173,12 +174,18 @@ impl Server {
         metrics.know_types(registry.all().map(|kind| kind.name));
         let background = Database::new(&backend.pooled, BACKGROUND_POOL)?;
         let egress = Egress::new(&config.egress_allow);
+        let allowed = Allowed::read(config.commands.as_deref())?;
         let app = Arc::new(App {
+            allowed,
+            wake: Arc::new(Wake::default()),
             tokens: Tokens::new(&secret, config.access_token_s),
+            identities: Identities::new(&config)?,
+            denials: Denials::default(),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
-            passwords: Passwords::new(config.sign_ins_per_minute)?,
+            passwords: Passwords::new(config.sign_ins_per_minute, config.refreshes_per_minute)?,
             checker: Checker::new(background.clone(), appender.clone(), egress.clone()),
             egress,
+            sender: Sender::new(config.smtp_url.as_deref(), &config.smtp_from)?,
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,
@@ -226,6 +233,9 @@ impl Server {
             }
         });
         let mut upkeep = JoinSet::new(); // ends with this function
+        let mut consumers = JoinSet::new(); // end with the stop, and first what they have begun
+        consumers.spawn(notify(app.clone()));
+        consumers.spawn(runner::run(app.clone()));
         upkeep.spawn(forget(app.clone()));
         upkeep.spawn(protect(app.clone()));
         let (database, appender, days) = (app.database.clone(), app.appender.clone(), app.config.log_retention_days);
@@ -238,6 +248,11 @@ impl Server {
             tokio::spawn(demo::run(DemoOptions::default(), database, appender, stop));
         }
         http::serve::serve(listener, site, &app).await;
+        while let Some(ended) = consumers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a consumer of the log did not stop in order");
+            }
+        }
         let farewell = announce(&app, "system.stopped", json!(system::Stopped { process }));
         if timeout(FAREWELL_WAIT, farewell).await.is_err() {
             tracing::warn!("stopped without an event that says so");
@@ -272,6 +287,7 @@ async fn follow(mut tail: Tail, app: Arc<App>) -> anyhow::Result<()> {
                 app.incident_statistics.notice(&events);
                 app.dashboard.notice(&events);
                 app.utilization.notice(&events);
+                app.wake.notice(&events);
                 app.control.apply(&events);
                 app.checker.notice(&events);
                 obey(&app);
@@ -303,36 +319,6 @@ fn obey(app: &App) {
     }
 }
 
-/// Drops replies whose 24 hours are over, and callers who have been quiet.
-async fn forget(app: Arc<App>) {
-    let mut ticks = interval(FORGET_EVERY);
-    loop {
-        ticks.tick().await;
-        app.limits.forget();
-        if let Err(error) = read::forget_replies(&app.database).await {
-            tracing::warn!(%error, "old replies stay for now");
-        }
-        if let Err(error) = servers::forget_measures(&app.background).await {
-            tracing::warn!(%error, "old measurements stay for now");
-        }
-        if let Err(error) = expire(&app).await {
-            tracing::warn!(%error, "short-lived events keep their data for now");
-        }
-    }
-}
-
-/// Lets short-lived events that had their time lose their data: in the database, a part of the log after the
-/// other, then in this process's memory, whichever process went over the log.
-async fn expire(app: &App) -> Result<(), QueryError> {
-    loop {
-        let swept = read::expire(&app.background).await?;
-        app.hub.expire(&swept);
-        if !swept.iter().any(|swept| swept.more) {
-            return Ok(());
-        }
-    }
-}
-
 /// An event of this process. That it cannot be recorded stops nothing.
 async fn announce(app: &App, kind: &'static str, data: serde_json::Value) {
     let event = NewEvent {
@@ -359,42 +345,4 @@ async fn assert_durable(database: &Database) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// What nobody should learn late, whatever the load.
-const CRITICAL: [&str; 6] = [
-    "incident.created",
-    "incident.status.changed",
-    "server.status.changed",
-    "user.disabled",
-    "user.roles.changed",
-    "user.session.revoked",
-];
-/// What comes in floods of equal ones, as when somebody guesses passwords.
-const DEBOUNCED: [&str; 1] = ["user.sign_in.failed"];
-const DEBOUNCE_MS: u32 = 100;
-
-/// Every type that the code knows.
-pub fn registry() -> Registry {
-    let stored = |permissions: &'static [&'static str]| {
-        move |(name, description, schema)| EventType {
-            name,
-            description,
-            permissions,
-            schema,
-            persistence: true,
-            broadcast: true,
-            critical: CRITICAL.contains(&name),
-            debounce_ms: if DEBOUNCED.contains(&name) { DEBOUNCE_MS } else { 0 },
-            ttl_s: (name == REPORTED).then_some(REPORT_TTL_S),
-        }
-    };
-    let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));
-    let incidents = incidents.map(stored(&[INCIDENTS_READ]));
-    let users = user::event_types().into_iter().map(stored(&[USERS_READ]));
-    let system = system::event_types().into_iter().map(stored(&[SYSTEM_READ]));
-    let logs = logs::event_types().into_iter().map(stored(&[LOGS_READ]));
-    let servers = server::event_types().into_iter().map(stored(&[SERVERS_READ]));
-    let filters = server::filter_types().into_iter().map(stored(&[USERS_READ]));
-    Registry::new(incidents.chain(users).chain(system).chain(logs).chain(servers).chain(filters))
 }

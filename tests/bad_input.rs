@@ -554,7 +554,7 @@ async fn whoever_is_not_signed_in_is_asked_to_on_every_operation_but_the_public_
         }
     }
     public.sort_unstable();
-    assert_eq!(public, ["livez", "login", "readyz", "refresh", "streamEventsById"]);
+    assert_eq!(public, ["acceptInvitation", "livez", "login", "readyz", "refresh", "streamEventsById"]);
 }
 
 /// A token from its three parts, signed or not.

@@ -98,7 +98,7 @@ async fn holders_that_die_anywhere_lose_nothing_and_nothing_is_stored_twice() {
         timeout(PATIENCE, died.notified()).await.expect("somebody works");
         participants.iter().for_each(|participant| participant.abort());
         // What is tested here is the checkpoint, not the clock.
-        execute(&world.owner, "update consumers set until = '-infinity'").await;
+        execute(&world.owner, "update consumers set until = '-infinity' where name = 'probe'").await;
     }
     writing.abort();
     let _ = writing.await;
@@ -125,13 +125,14 @@ async fn a_holder_that_was_taken_over_from_stores_nothing() {
     let mut stale = first.take().await.unwrap().unwrap();
     assert!(second.take().await.unwrap().is_none(), "held by the first");
     let events = stale.next().await.unwrap();
-    execute(&world.owner, "update consumers set until = clock_timestamp() - interval '1 ms'").await;
+    execute(&world.owner, "update consumers set until = clock_timestamp() - interval '1 ms' where name = 'probe'")
+        .await;
     let mut holder = second.take().await.unwrap().expect("its time has run out");
 
     let refused = stale.advance(events.last().unwrap().seq, vec!["{\"seq\":0}".into()]).await;
     assert!(matches!(refused, Err(Ended::Lost)), "{refused:?}");
     let mut command = happening();
-    command.states = vec![stale.guard()];
+    command.states = vec![stale.guard().state()];
     let refused = world.appender.append(command).await.map_err(Ended::from);
     assert!(matches!(refused, Err(Ended::Lost)), "{refused:?}");
 
@@ -140,8 +141,12 @@ async fn a_holder_that_was_taken_over_from_stores_nothing() {
     command.states = vec![holder.step(head)];
     world.appender.append(command).await.unwrap();
     holder.appended(head);
-    assert_eq!(world.value::<i64>("select seq from consumers").await, head, "moved with the append");
-    assert_eq!(holder.next().await.unwrap()[0].seq, head + 1);
+    assert_eq!(
+        world.value::<i64>("select seq from consumers where name = 'probe'").await,
+        head,
+        "moved with the append"
+    );
+    assert_eq!(timeout(PATIENCE, holder.next()).await.unwrap().unwrap()[0].seq, head + 1);
     assert_eq!(world.value::<i64>("select count(*) from probed").await, 0);
 }
 

@@ -148,9 +148,9 @@ async fn the_system_is_shown_to_who_may_see_it_and_switched_by_who_may_switch_it
     let world = world().await;
     let server = world.serve().await;
     for role in [Role::Operator, Role::Viewer, Role::Auditor] {
-        let user = world.user(role.as_str(), role).await;
+        let user = world.user(role.as_str(), role.clone()).await;
         let client = server.anonymous().sign_in(&user.username, PASSWORD).await;
-        let may_see = user.permissions().contains("system.read");
+        let may_see = user.roles.iter().any(|role| role.built_in().unwrap().contains(&"system.read"));
         for path in [SYSTEM, "/api/v1/system/streams"] {
             assert_eq!(client.get(path).await.status.as_u16(), if may_see { 200 } else { 403 }, "{role:?} {path}");
         }

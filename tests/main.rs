@@ -3,7 +3,9 @@
 
 mod harness;
 
+mod access;
 mod append;
+mod automations;
 mod bad_input;
 mod compare;
 mod compress;
@@ -15,18 +17,23 @@ mod documents;
 mod doors;
 mod egress;
 mod faults;
+mod identity;
 mod import;
 mod incidents;
 mod limits;
 mod logs;
 mod metrics;
+mod notifications;
 mod panel;
 mod pressure;
 mod private_postgres;
 mod process;
 mod rebuild;
+mod servers;
+mod short_lived;
 mod sign_in;
 mod single_flight;
 mod statistics;
 mod stream;
 mod structure;
+mod users;

@@ -100,7 +100,7 @@ async fn metrics_are_for_who_may_see_the_system_or_has_the_scraper_s_token() {
     assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     scraper.get("/api/v1/system").await.is_problem(401, "unauthorized");
     for (role, status) in [(Role::Viewer, 403), (Role::Auditor, 200)] {
-        world.user(role.as_str(), role).await;
+        world.user(role.as_str(), role.clone()).await;
         let client = anonymous.clone().sign_in(role.as_str(), PASSWORD).await;
         assert_eq!(client.get("/metrics").await.status, status, "{role:?}");
     }

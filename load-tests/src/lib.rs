@@ -10,6 +10,7 @@
 //! storm       all streams at once, after the server was killed           -> seconds until current
 //! slow        readers that stop reading                                 -> p99 of the others, bytes each
 //! herd        many users ask for the same statistics                    -> queries, of which one
+//! logs        log lines in, searches for them                           -> lines/s, milliseconds
 //! polling     a panel that polls, and the same panel on streams         -> requests, queries, age of news
 //! switch      streams switched off and on again                         -> milliseconds, seconds until all stream
 //! soak        coming and going for long, with faults                    -> violations, slope of the memory
@@ -32,6 +33,7 @@ pub mod herd;
 pub mod history;
 pub mod http;
 pub mod incidents;
+pub mod logs;
 pub mod polling;
 pub mod process;
 pub mod queries;

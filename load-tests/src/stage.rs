@@ -55,6 +55,11 @@ impl Stage {
         Ok(Stage { server: Some(server), address, token, queries, settings, cluster, _scratch: scratch })
     }
 
+    /// The database, for its superuser.
+    pub fn database_url(&self) -> String {
+        self.cluster.url("postgres", SUPERUSER)
+    }
+
     /// The server's process.
     pub fn pid(&self) -> Result<u32> {
         self.server.as_ref().context("a server")?.pid()

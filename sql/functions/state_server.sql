@@ -1,6 +1,7 @@
 -- state_server: stores servers as they stand, in the transaction of the append that made them so.
 -- Takes   states, the serialised domain::server::Server; null or empty does nothing
--- Also    writes down a new status with its beginning, and has each server looked at again, now
+-- Also    writes down a new status with its beginning, and has each server looked at again: now, or when the process
+--         that is at it has done with it
 create or replace function state_server(states json[]) returns void
 language plpgsql
 set search_path = pg_catalog, public, pg_temp

@@ -8,6 +8,6 @@ with probe as (
   select $1::uuid, now(), $6::boolean, $7::int, $8::int where $5::boolean
   on conflict do nothing
 )
-update server_checks set failures = $4::int,
+update server_checks set failures = $4::int, taken_until = '-infinity',
   next_at = case when version > $2::bigint then now() else coalesce(now() + make_interval(secs => $3::float8), 'infinity') end
  where server_id = $1::uuid;

@@ -7,4 +7,4 @@ with probes as (
   delete from server_utilization where ctid = any (array(
     select ctid from server_utilization where bucket < now() - interval '31 days' limit 5000)) returning 1
 )
-select from probes union all select from reports;
+select 1 as dropped from probes union all select 1 from reports;

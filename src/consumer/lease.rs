@@ -143,21 +143,36 @@ impl Lease {
     /// The same as a state for an append: the events up to `to` are settled if and only if the command is appended.
     /// Call [`Lease::appended`] behind it.
     pub fn step(&self, to: i64) -> State {
-        self.state(Some(to))
+        state(self.consumer.name, self.fence, Some((self.stored, to)))
     }
 
-    /// A state that moves nothing, for other appends of a holder: refused when another process has taken over.
-    pub fn guard(&self) -> State {
-        self.state(None)
+    /// For the other things that a holder appends.
+    pub fn guard(&self) -> Guard {
+        Guard { name: self.consumer.name, fence: self.fence }
     }
 
     /// A command with [`Lease::step`] is in the log.
     pub fn appended(&mut self, to: i64) {
         (self.position, self.stored) = (to, to);
     }
+}
 
-    fn state(&self, to: Option<i64>) -> State {
-        let wish = json!({ "name": self.consumer.name, "fence": self.fence, "from": self.stored, "to": to });
-        State { kind: "consumer", json: wish.to_string() }
+/// What a holder shows with an append that moves no checkpoint. Cheap to clone, for tasks beside the one that reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard {
+    name: &'static str,
+    fence: i64,
+}
+
+impl Guard {
+    /// A state that changes nothing: the append is refused when another process has taken over.
+    pub fn state(&self) -> State {
+        state(self.name, self.fence, None)
     }
+}
+
+fn state(name: &str, fence: i64, step: Option<(i64, i64)>) -> State {
+    let (from, to) = step.unzip();
+    let wish = json!({ "name": name, "fence": fence, "from_seq": from, "to_seq": to });
+    State { kind: "consumer", json: wish.to_string() }
 }

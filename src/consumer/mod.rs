@@ -19,11 +19,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub use lease::{Ended, Lease};
+pub use lease::{Ended, Guard, Lease};
 
 use crate::hub::Hub;
 use crate::postgres::{Database, QueryError};
@@ -36,6 +36,8 @@ const RENEW_EVERY: Duration = Duration::from_millis(1_250);
 pub const TRY_EVERY: Duration = Duration::from_secs(1);
 /// Work that was told to stop and does not is left where it stands; the next holder repeats it.
 const STOP_WAIT: Duration = Duration::from_secs(5);
+/// For giving a lease back; nothing is lost when that does not succeed.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
 /// Where a consumer that nobody has run before begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,8 +124,9 @@ impl Consumer {
             Ended::Query(_) | Ended::Append(_) => tracing::warn!(error = %ended, consumer = self.name, "begins again"),
         }
         // Refused when it is another's already; then nothing has to be given back.
-        if let Err(error) = self.keep(fence, Duration::ZERO).await {
-            tracing::debug!(%error, consumer = self.name, "the lease runs out by itself");
+        let given_back = timeout(RELEASE_WAIT, self.keep(fence, Duration::ZERO)).await;
+        if !matches!(given_back, Ok(Ok(_))) {
+            tracing::debug!(?given_back, consumer = self.name, "the lease runs out by itself");
         }
     }
 

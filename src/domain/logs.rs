@@ -143,7 +143,7 @@ impl Batch {
             add("/server".into(), format!("has 1 to {SERVER_CHARS} characters, none of them a control character"));
         }
         if !(1..=LINES).contains(&self.lines.len()) {
-            add("/lines".into(), format!("has {} lines; 1 to {LINES} can be", self.lines.len()));
+            add("/lines".into(), format!("has 1 to {LINES} lines"));
         }
         let wrong = |(place, line): (usize, &Line)| line.fault(now).map(|(field, message)| (place, field, message));
         for (place, field, message) in self.lines.iter().take(LINES).enumerate().filter_map(wrong).take(FAULTS) {

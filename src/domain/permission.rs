@@ -33,6 +33,14 @@ permissions! {
     IncidentsRead INCIDENTS_READ "incidents.read",
     /// Create and change incidents.
     IncidentsWrite INCIDENTS_WRITE "incidents.write",
+    /// See runbooks, their executions and what these print.
+    AutomationsRead AUTOMATIONS_READ "automations.read",
+    /// Create and change runbooks.
+    AutomationsWrite AUTOMATIONS_WRITE "automations.write",
+    /// Start, cancel and resume executions.
+    AutomationsRun AUTOMATIONS_RUN "automations.run",
+    /// Let executions go on that wait for a person, or not.
+    AutomationsApprove AUTOMATIONS_APPROVE "automations.approve",
     /// See servers, whether they answer and how busy they are.
     ServersRead SERVERS_READ "servers.read",
     /// Enter and change servers, test them, and let them be down.
@@ -51,6 +59,10 @@ permissions! {
     LogsRead LOGS_READ "logs.read",
     /// Send log lines.
     LogsWrite LOGS_WRITE "logs.write",
+    /// See channels, rules and what became of deliveries.
+    NotificationsRead NOTIFICATIONS_READ "notifications.read",
+    /// Create and change channels and rules.
+    NotificationsWrite NOTIFICATIONS_WRITE "notifications.write",
 }
 
 /// Anyone who is signed in: what the operation shows or does is the caller's own, or is filtered by rights.

@@ -5,13 +5,12 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use poem::http::StatusCode;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::caller::{ACCESS_COOKIE, Caller};
-use super::problem::Problem;
+use super::denied::needs;
 use crate::domain::permission::Needs;
 
 /// How the document's own security schemes are called; a third name is what is needed. The framework has no
@@ -31,18 +30,6 @@ impl<P> Deref for Allowed<P> {
     }
 }
 
-/// Refuses a caller without this permission, and says so.
-///
-/// # Errors
-/// 403.
-pub(super) fn needs(caller: &Caller, permission: &'static str) -> Result<(), Problem> {
-    if caller.account.permissions.contains(permission) {
-        return Ok(());
-    }
-    let detail = format!("this needs the permission {permission}");
-    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
-}
-
 impl<'a, P: Needs> ApiExtractor<'a> for Allowed<P> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
     type ParamType = ();
@@ -59,7 +46,8 @@ impl<'a, P: Needs> ApiExtractor<'a> for Allowed<P> {
             flows: None,
             openid_connect_url: None,
         };
-        let bearer = "The access token that signing in gave.";
+        let bearer =
+            "The access token that signing in gave, an API token, or a token of the issuer that the settings name.";
         registry.create_security_scheme("bearer", scheme("http", bearer, None, None, Some("bearer"), Some("JWT")));
         let cookie = "The same token in an HttpOnly cookie, for pages of the same origin.";
         registry.create_security_scheme(

@@ -50,6 +50,16 @@ impl Reply {
         let body = RawValue::from_string(body.to_json_string()).unwrap_or_default();
         Reply { status: status.as_u16(), version, location: None, body }
     }
+
+    /// The same with a secret in it, for the first answer only: what is kept for repetitions has none.
+    pub fn with(mut self, field: &str, secret: &str) -> Reply {
+        let body: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(self.body.get());
+        if let Ok(mut body) = body {
+            body.insert(field.to_owned(), secret.into());
+            self.body = serde_json::value::to_raw_value(&body).unwrap_or_default();
+        }
+        self
+    }
 }
 
 impl<T, const STATUS: u16> Done<T, STATUS> {

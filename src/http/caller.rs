@@ -7,7 +7,7 @@ use poem::http::{HeaderMap, Method, StatusCode, header};
 use uuid::Uuid;
 
 use super::problem::Problem;
-use super::{App, Asked};
+use super::{App, Asked, identity, tokens};
 use crate::hub::Viewer;
 use crate::log::{Cause, Idempotency};
 use crate::projections::Account;
@@ -24,10 +24,12 @@ pub struct Caller {
     pub app: Arc<App>,
     /// Who, with the rights of now.
     pub account: Arc<Account>,
-    /// Their sign-in.
+    /// Their sign-in, or their API token.
     pub session: Uuid,
     /// When their token expires, in Unix seconds.
     pub expires_at: i64,
+    /// Method and path of the request.
+    pub operation: String,
     /// `Idempotency-Key`, with the hash of the whole request.
     key: Option<(String, Vec<u8>)>,
     /// `If-Match`: the version that the caller has seen.
@@ -38,6 +40,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The same without an idempotency key: a hash of the body would be kept, and there is a password in it.
+    pub fn without_key(self) -> Caller {
+        Caller { key: None, ..self }
+    }
+
     /// Why events of this request happen.
     pub fn cause(&self) -> Cause {
         self.cause.clone()
@@ -60,17 +67,16 @@ impl Caller {
     /// 401 without a valid token; 403 for a cookie from elsewhere; 429; 503.
     pub(super) async fn of(request: &Request) -> Result<Caller, Problem> {
         let app: &Arc<App> = request.data().ok_or_else(|| Problem::unauthorized("not signed in"))?;
-        let shown = token(request, app).and_then(|(token, by_cookie)| {
-            let claims = app.tokens.check(&token).map_err(|invalid| Problem::unauthorized(&invalid.to_string()))?;
-            Ok((claims, by_cookie))
-        });
-        // Counted behind the signature, which costs microseconds, and before all that may ask the database.
-        app.limits.admit(request, shown.as_ref().ok().map(|(claims, _)| claims.sub))?;
-        let (claims, by_cookie) = shown?;
-        let account = app.account(claims.sub).await?;
-        if app.accounts.session_ended(claims.sid) {
-            return Err(Problem::unauthorized("this session was ended"));
-        }
+        let (who, by_cookie) = match token(request, app) {
+            Ok((token, by_cookie)) => (who(app, request, &token).await?, by_cookie),
+            Err(nobody) => {
+                app.limits.admit(request, None)?;
+                return Err(nobody);
+            }
+        };
+        app.account(who.user).await?; // perhaps of another process, a moment ago
+        let account = app.accounts.rights(who.user, who.session);
+        let account = account.ok_or_else(|| Problem::unauthorized("this session was ended"))?;
         if by_cookie {
             same_origin(request)?;
         }
@@ -87,14 +93,39 @@ impl Caller {
         Ok(Caller {
             app: app.clone(),
             account,
-            session: claims.sid,
-            expires_at: claims.exp,
+            session: who.session,
+            expires_at: who.expires_at,
+            operation: format!("{} {}", request.method(), request.uri().path()),
             key: text(headers, "idempotency-key")?.map(|key| (key, asked.hash)),
             expected: expected(headers)?,
             known: headers.get(header::IF_NONE_MATCH).and_then(|etag| etag.to_str().ok()).map(str::to_owned),
             cause,
         })
     }
+}
+
+/// Whom a token stands for.
+struct Who {
+    user: Uuid,
+    session: Uuid,
+    expires_at: i64,
+}
+
+/// Whom the token stands for that was shown. Each request is counted once: behind the signature, which costs
+/// microseconds, and before all that may ask the database.
+async fn who(app: &Arc<App>, request: &Request, shown: &str) -> Result<Who, Problem> {
+    if tokens::is_api_token(shown) {
+        let token = tokens::check(app, request, shown).await?;
+        return Ok(Who { user: token.user, session: token.id, expires_at: token.expires_at });
+    }
+    if let Some(identities) = app.identities.as_ref().filter(|_| identity::is_foreign(shown)) {
+        let (user, session, expires_at) = identities.check(app, request, shown).await?;
+        return Ok(Who { user, session, expires_at });
+    }
+    let claims = app.tokens.check(shown).map_err(|invalid| Problem::unauthorized(&invalid.to_string()));
+    app.limits.admit(request, claims.as_ref().ok().map(|claims| claims.sub))?;
+    let claims = claims?;
+    Ok(Who { user: claims.sub, session: claims.sid, expires_at: claims.exp })
 }
 
 /// The token, and whether a cookie brought it.

@@ -15,8 +15,9 @@ use crate::log::{AppendError, Command, Outcome, State, StoredReply, Write, read}
 
 /// A stream that moves on while a command is decided makes it decide anew, so many times.
 const ATTEMPTS: usize = 8;
-/// PostgreSQL's code for a second row where there may be one.
-const UNIQUE_VIOLATION: &str = "23505";
+/// PostgreSQL's codes for a second row where there may be one, and for what a `state_` function refuses because
+/// another command came first.
+const OVERTAKEN: [&str; 2] = ["23505", "23514"];
 
 /// What a command came to.
 pub enum Decision {
@@ -97,7 +98,7 @@ async fn attempt(caller: &Caller, decided: Result<Decision, Problem>) -> Result<
     caller.app.metrics.appended(asked.elapsed());
     let outcome = match outcome {
         // What may be there once was there first, such as a dedup key: decided anew, the command sees it.
-        Err(AppendError::Refused { sqlstate, .. }) if sqlstate == UNIQUE_VIOLATION => return Ok(None),
+        Err(AppendError::Refused { sqlstate, .. }) if OVERTAKEN.contains(&sqlstate.as_str()) => return Ok(None),
         outcome => outcome?,
     };
     match outcome {

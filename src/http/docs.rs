@@ -118,8 +118,8 @@ fn complete(method: &str, operation: &mut Value) {
         // The edge refuses parameters that the operation does not know.
         responses.entry("400").or_insert_with(|| problem("The request is malformed: `errors` says where."));
     }
-    // These append nothing that a repetition would double.
-    if !is_command || !secured || matches!(id.as_str(), "connectStream" | "logout") {
+    // These append nothing that a repetition would double. A password must not be kept, not even as a fast hash.
+    if !is_command || !secured || matches!(id.as_str(), "connectStream" | "logout" | "changePassword") {
         return;
     }
     let mut headers = vec![header_parameter(

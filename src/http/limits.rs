@@ -86,6 +86,15 @@ impl Limits {
         requests.count(&caller, request.data::<Asked>().map(|asked| &asked.standing))
     }
 
+    /// Counts a request of somebody who is not known yet, and for whom the database would have to be asked.
+    ///
+    /// # Errors
+    /// 429 for an address that asks too often.
+    pub fn stranger(&self, request: &Request) -> Result<(), Problem> {
+        let Some(requests) = &self.requests else { return Ok(()) };
+        requests.count(&requests.peer(request), request.data::<Asked>().map(|asked| &asked.standing))
+    }
+
     /// Counts a stream that opens.
     ///
     /// # Errors

@@ -2,21 +2,27 @@
 
 pub mod allowed;
 pub mod answer;
+mod automations;
 pub mod caller;
 mod command;
 mod compress;
 mod dashboard;
+mod denied;
 pub mod docs;
 mod edge;
 mod events;
 mod handover;
 mod health;
+pub mod identity;
 mod incidents;
 pub mod limits;
 mod logs;
+mod me;
 mod metrics;
+mod notifications;
 mod panel;
 pub mod problem;
+mod roles;
 pub mod serve;
 mod servers;
 mod sign_in;
@@ -24,7 +30,9 @@ mod stream;
 mod system;
 mod text;
 pub mod token;
+mod tokens;
 mod transport;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,24 +46,37 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use command::InFlight;
+pub use denied::Denials;
 pub use edge::Asked;
 pub use sign_in::{Passwords, first_admin};
+pub use tokens::note_used_tokens;
 
 use crate::config::ServeConfig;
 use crate::domain::user::User;
 use crate::egress::Egress;
 use crate::hub::{Hub, Places, Protection, Reset};
-use crate::log::{Appender, Registry, read};
+use crate::log::{Appender, Head, Registry, read};
 use crate::metrics::Metrics;
-use crate::postgres::Database;
+use crate::notifications::Sender;
+use crate::postgres::{Database, QueryError};
 use crate::projections::dashboard::{Busiest, Busy, Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
+use crate::runner::{Allowed, Wake};
 use crate::servers::Checker;
 use problem::Problem;
 
 /// How long a reader that has seen a position waits for this process to see it too.
 const MIN_SEQ_WAIT: Duration = Duration::from_secs(5);
+
+/// The column that is null in the one row of an empty list, which says only where the log ends.
+const HEAD_ONLY: &str = "id";
+
+/// Where the log ended when these rows were read: in each row, and there is at least one.
+fn head(rows: &[tokio_postgres::Row]) -> Result<Head, QueryError> {
+    let Some(row) = rows.first() else { return Ok(Head { epoch: Uuid::nil(), seq: 0 }) };
+    Ok(Head { epoch: row.try_get("epoch")?, seq: row.try_get("seq")? })
+}
 
 /// What handlers work with.
 pub struct App {
@@ -71,6 +92,8 @@ pub struct App {
     pub egress: Egress,
     /// Goes round and tests servers.
     pub checker: Checker,
+    /// For webhooks and mail.
+    pub sender: Sender,
     /// For following.
     pub hub: Arc<Hub>,
     /// How many streams each user may follow by.
@@ -79,6 +102,10 @@ pub struct App {
     pub limits: limits::Limits,
     /// Who may what.
     pub accounts: Arc<Accounts>,
+    /// Which programs runbooks may run here.
+    pub allowed: Allowed,
+    /// Wakes the runner.
+    pub wake: Arc<Wake>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
     /// Everything in figures.
@@ -97,6 +124,10 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// Access tokens.
     pub tokens: token::Tokens,
+    /// Tokens of others, where the settings name an issuer.
+    pub identities: Option<identity::Identities>,
+    /// Who was refused what, lately.
+    pub denials: Denials,
     /// Password checks.
     pub passwords: Passwords,
     /// Idempotency keys under way.
@@ -150,14 +181,14 @@ impl App {
 /// Every documented operation.
 fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
     let api = (
-        sign_in::SignIn,
-        incidents::Incidents,
-        incidents::Statistics,
-        dashboard::Dashboard,
-        servers::Servers,
-        servers::Measures,
-        servers::Filters,
+        (sign_in::SignIn, sign_in::Sessions, sign_in::OwnPassword, me::Decisions),
+        (users::Users, roles::Roles, tokens::Tokens),
+        (incidents::Incidents, incidents::Statistics),
+        (servers::Servers, servers::Measures, servers::Filters),
+        (automations::Runbooks, automations::Executions),
+        (notifications::Channels, notifications::Rules, notifications::Deliveries),
         logs::Logs,
+        dashboard::Dashboard,
         events::Events,
         stream::Streams,
         transport::Transports,

@@ -35,6 +35,10 @@ pub struct Body {
     pub allowed: Option<Vec<String>>,
     /// The version that the resource has now.
     pub current_version: Option<i64>,
+    /// The permission that you lack.
+    pub missing: Option<String>,
+    /// Names the decision to refuse you: in the event `access.denied`, if it is recorded, and in the server's log.
+    pub decision_id: Option<String>,
     /// Names this request in the server's log.
     pub request_id: Option<String>,
 }
@@ -60,7 +64,7 @@ pub struct Problem {
 pub const STATUSES: [(u16, &str); 13] = [
     (400, "The request is malformed: `errors` says where."),
     (401, "Not signed in, or the token is not valid."),
-    (403, "Signed in, but not allowed."),
+    (403, "Signed in, but not allowed: `missing` says which permission it takes."),
     (404, "There is no such thing."),
     (405, "This method does not exist here."),
     (409, "Not possible in the present state: `allowed` says what is."),
@@ -85,6 +89,8 @@ impl Problem {
             errors: None,
             allowed: None,
             current_version: None,
+            missing: None,
+            decision_id: None,
             request_id: None,
         };
         Problem { status, body: Box::new(body), headers: Vec::new() }
@@ -99,6 +105,19 @@ impl Problem {
     pub fn unauthorized(detail: &str) -> Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
             .header(header::WWW_AUTHENTICATE, "Bearer realm=\"signalbox\"")
+    }
+
+    /// 403 for want of a permission.
+    pub fn forbidden(missing: &str, decision: uuid::Uuid, detail: impl Into<String>) -> Problem {
+        let mut problem = Problem::new(StatusCode::FORBIDDEN, "forbidden", detail);
+        problem.body.missing = Some(missing.to_owned());
+        problem.body.decision_id = Some(decision.to_string());
+        problem
+    }
+
+    /// 409.
+    pub fn conflict(code: &str, detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, code, detail)
     }
 
     /// 404.

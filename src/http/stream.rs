@@ -21,7 +21,7 @@ use super::events::{EventView, Tag, facts, filter, position};
 use super::handover::Door;
 use super::logs::Level;
 use super::problem::Problem;
-use super::{App, transport};
+use super::{App, tokens, transport};
 use crate::domain::permission::Anyone;
 use crate::hub::{Cursor, Encoding, Filter, Reader, Refused, Subscription, Viewer};
 use crate::log::sha256;
@@ -154,11 +154,13 @@ impl Streams {
         let viewer =
             Viewer { user: row.get("user_id"), session: row.get("session_id"), expires_at: row.get("token_exp") };
         // All that a token is asked is asked again: the id may be older than a change of rights.
-        let account = app.account(viewer.user).await?;
-        let expired = viewer.expires_at <= time::OffsetDateTime::now_utc().unix_timestamp();
-        if !row.get::<_, bool>("valid") || expired || app.accounts.session_ended(viewer.session) {
-            return Err(used());
+        app.account(viewer.user).await?;
+        if row.get("api_token") {
+            tokens::find(&app, viewer.session).await?.ok_or_else(used)?; // its part of the rights, or none
         }
+        let expired = viewer.expires_at <= time::OffsetDateTime::now_utc().unix_timestamp();
+        let account = app.accounts.rights(viewer.user, viewer.session).filter(|_| !expired);
+        let account = account.filter(|_| row.get("valid")).ok_or_else(used)?;
         open(&app, request, viewer, filter.within(&account.permissions), from, returns).await
     }
 }

@@ -292,11 +292,8 @@ impl Reader {
         if self.rights_seen != Some(moment.rights) {
             self.rights_seen = Some(moment.rights);
             let Viewer { user, session, .. } = self.open.viewer;
-            if self.hub.accounts.session_ended(session) {
-                return Some(Bye::Revoked);
-            }
             // Fails closed: a user this process does not know has no rights.
-            let Some(account) = self.hub.accounts.active(user) else { return Some(Bye::Revoked) };
+            let Some(account) = self.hub.accounts.rights(user, session) else { return Some(Bye::Revoked) };
             if self.class.filter.permissions != account.permissions {
                 let filter = Filter { permissions: account.permissions.clone(), ..(*self.class.filter).clone() };
                 self.class = self.hub.class(filter, self.class.encoding);

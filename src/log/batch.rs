@@ -1,10 +1,11 @@
 //! Commands as the columns that `sql/functions/append.sql` takes.
 
+use serde::ser::Error;
 use time::OffsetDateTime;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::leaf::{Envelope, canonical};
+use super::leaf::{Envelope, canonical, hex, sha256};
 use super::{AppendError, Command, NewEvent, Write, leaf, stamp};
 
 /// A command made ready in its caller's task: canonical data and hashes, so that the one appender
@@ -63,12 +64,16 @@ impl Prepared {
 
 fn prepare(command: &Command, write: &Write, event: &NewEvent) -> Result<PreparedEvent, serde_json::Error> {
     let data = canonical(&event.data)?;
+    if leaf::expired(&data).is_some() {
+        // A reader would take it for data that had their time, and find the hash wrong.
+        return Err(serde_json::Error::custom("data that look like data that had their time"));
+    }
     let cause = &command.cause;
     let envelope = Envelope {
         id: event.id,
         stream: &write.stream,
         kind: event.kind,
-        data: &data,
+        data_hash: hex(&sha256(data.as_bytes())),
         actor: &cause.actor,
         actor_name: &cause.actor_name,
         permissions: event.permissions,

@@ -1,6 +1,7 @@
 //! The hash of an event. openapi/proofs.md specifies it for strangers; this is the same in Rust.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -30,7 +31,8 @@ pub(super) struct Envelope<'a> {
     pub id: Uuid,
     pub stream: &'a str,
     pub kind: &'a str,
-    pub data: &'a str,
+    /// Of the canonical data, in hexadecimal.
+    pub data_hash: String,
     pub actor: &'a str,
     pub actor_name: &'a str,
     pub permissions: &'a [&'a str],
@@ -42,13 +44,12 @@ pub(super) struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    /// `data` must be canonical already.
     pub fn hash(&self) -> Result<Hash, serde_json::Error> {
         let envelope = json!({
             "actor": { "id": self.actor, "name": self.actor_name },
             "causation_id": self.causation_id,
             "correlation_id": self.correlation_id,
-            "data_hash": hex(&sha256(self.data.as_bytes())),
+            "data_hash": self.data_hash,
             "id": self.id,
             "occurred_at": stamp::text(self.occurred_at),
             "permissions": self.permissions,
@@ -73,6 +74,20 @@ pub(super) fn leaf_hash(seq: i64, version: i64, recorded_at: OffsetDateTime, env
     sha256(&input)
 }
 
+/// What stands in the place of data that had their time (`sql/functions/events_expire.sql`).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expired {
+    data_hash: String,
+    expired: bool,
+}
+
+/// The hash of data that had their time; `None` when these are data.
+pub(super) fn expired(data: &str) -> Option<String> {
+    let marker = serde_json::from_str::<Expired>(data).ok()?;
+    marker.expired.then_some(marker.data_hash)
+}
+
 /// Recomputes an event's leaf hash from what a reader of the log sees.
 pub fn recompute(event: &super::Event) -> Result<Hash, serde_json::Error> {
     let permissions: Vec<&str> = event.permissions.iter().map(String::as_str).collect();
@@ -80,7 +95,7 @@ pub fn recompute(event: &super::Event) -> Result<Hash, serde_json::Error> {
         id: event.id,
         stream: &event.stream,
         kind: &event.kind,
-        data: event.data.get(),
+        data_hash: expired(event.data.get()).unwrap_or_else(|| hex(&sha256(event.data.get().as_bytes()))),
         actor: &event.actor.id,
         actor_name: &event.actor.name,
         permissions: &permissions,

@@ -7,6 +7,6 @@ pub mod incident_statistics;
 pub mod rebuild;
 mod single_flight;
 
-pub use accounts::{Account, Accounts};
+pub use accounts::{Account, Accounts, ApiToken};
 pub use control::Control;
 pub use single_flight::{CacheCounts, LoadFailed, OLDEST, SETTLE, SingleFlight, Source, Told, Wants};

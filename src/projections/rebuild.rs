@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use crate::domain::automation::{execution, runbook};
+use crate::domain::notification::{Channel, ChannelEvent, Rule, RuleEvent};
 use crate::domain::server::saved::{self, Filters};
-use crate::domain::{incident, server, user};
+use crate::domain::{incident, role, server, user};
 use crate::incidents;
 use crate::log::{Event, read};
 use crate::postgres::Database;
@@ -18,6 +20,11 @@ pub struct Rebuilt {
     users: HashMap<Uuid, user::User>,
     servers: HashMap<Uuid, server::Server>,
     filters: HashMap<Uuid, Filters>,
+    channels: HashMap<Uuid, Channel>,
+    rules: HashMap<Uuid, Rule>,
+    runbooks: HashMap<Uuid, runbook::Runbook>,
+    executions: HashMap<Uuid, execution::Execution>,
+    roles: HashMap<Uuid, role::CustomRole>,
     /// Last event taken.
     pub seq: i64,
 }
@@ -68,6 +75,33 @@ impl Rebuilt {
                 let before = self.filters.remove(&id).unwrap_or_else(|| Filters::of(id));
                 self.filters.insert(id, before.after(&change));
             }
+            "notification-channel" => {
+                let change = ChannelEvent::parse(&event.kind, event.data.get())?;
+                let after = Channel::evolve(self.channels.remove(&id), id, &change);
+                self.channels.extend(after.map(|channel| (id, channel)));
+            }
+            "notification-rule" => {
+                let change = RuleEvent::parse(&event.kind, event.data.get())?;
+                let after = Rule::evolve(self.rules.remove(&id), id, &event.actor.id, &change);
+                self.rules.extend(after.map(|rule| (id, rule)));
+            }
+            "runbook" => {
+                let change = runbook::Event::parse(&event.kind, event.data.get())?;
+                let before = self.runbooks.remove(&id);
+                let after = runbook::evolve(before, id, &change, &event.actor.id, event.occurred_at);
+                self.runbooks.extend(after.map(|runbook| (id, runbook)));
+            }
+            "execution" => {
+                let change = execution::Event::parse(&event.kind, event.data.get())?;
+                let before = self.executions.remove(&id);
+                let after = execution::evolve(before, id, &change, &event.actor.id, event.occurred_at);
+                self.executions.extend(after.map(|execution| (id, execution)));
+            }
+            "role" => {
+                let change = role::Event::parse(&event.kind, event.data.get())?;
+                let after = role::evolve(self.roles.remove(&id), id, &change);
+                self.roles.extend(after.map(|role| (id, role)));
+            }
             _ => {}
         }
         Ok(())
@@ -75,7 +109,9 @@ impl Rebuilt {
 
     /// How many states there are.
     pub fn len(&self) -> usize {
-        self.incidents.len() + self.users.len() + self.servers.len() + self.filters.len()
+        let people =
+            self.incidents.len() + self.users.len() + self.roles.len() + self.servers.len() + self.filters.len();
+        people + self.channels.len() + self.rules.len() + self.runbooks.len() + self.executions.len()
     }
 
     /// Whether there are none.
@@ -89,14 +125,35 @@ impl Rebuilt {
         let users = self.users.iter().map(|(id, user)| Ok(("user", *id, serde_json::to_string(user)?)));
         let servers = self.servers.iter().map(|(id, server)| Ok(("server", *id, servers::json(server))));
         let filters = self.filters.iter().map(|(id, kept)| Ok(("server_filters", *id, servers::filters_json(kept))));
-        incidents.chain(users).chain(servers).chain(filters).collect()
+        let channels =
+            self.channels.iter().map(|(id, one)| Ok(("notification-channel", *id, serde_json::to_string(one)?)));
+        let rules = self.rules.iter().map(|(id, one)| Ok(("notification-rule", *id, serde_json::to_string(one)?)));
+        let here = incidents.chain(users).chain(servers).chain(filters).chain(channels).chain(rules);
+        let runbooks = self.runbooks.iter().map(|(id, runbook)| Ok(("runbook", *id, serde_json::to_string(runbook)?)));
+        let executions =
+            self.executions.iter().map(|(id, execution)| Ok(("execution", *id, serde_json::to_string(execution)?)));
+        let roles = self.roles.iter().map(|(id, role)| Ok(("role", *id, serde_json::to_string(role)?)));
+        here.chain(runbooks).chain(executions).chain(roles).collect()
     }
 }
+
+/// What `sql/queries/states_all.sql` calls states.
+const KINDS: [&str; 9] = [
+    "incident",
+    "user",
+    "server",
+    "server_filters",
+    "notification-channel",
+    "notification-rule",
+    "runbook",
+    "execution",
+    "role",
+];
 
 /// A state that is stored differently from what the log makes of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// `incident`, `user`, `server` or `server_filters`.
+    /// `incident`, `user`, …
     pub kind: &'static str,
     /// Whose state.
     pub id: Uuid,
@@ -125,8 +182,7 @@ pub async fn compare(database: &Database) -> anyhow::Result<(Rebuilt, Vec<Differ
         }
     }
     for ((kind, id), text) in stored {
-        let kinds = ["incident", "user", "server", "server_filters"]; // those of states_all.sql
-        let kind = kinds.into_iter().find(|known| *known == kind).unwrap_or("unknown");
+        let kind = KINDS.into_iter().find(|known| *known == kind).unwrap_or("unknown");
         differences.push(Difference { kind, id, stored: Some(text), rebuilt: None });
     }
     Ok((rebuilt, differences))

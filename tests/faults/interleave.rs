@@ -137,7 +137,7 @@ async fn play(
     let start = log.len() - PUBLISHED;
     let epoch = Uuid::new_v4();
     let head = Head { epoch, seq: log[start - 1].seq };
-    let (stop, registry) = (CancellationToken::new(), Arc::new(signalbox::server::registry()));
+    let (stop, registry) = (CancellationToken::new(), Arc::new(signalbox::registry::registry()));
     let places = Places::open(world.direct.clone(), 0, stop.clone()).await.unwrap();
     let bounds = Bounds { ring_bytes: ring, stall: PROMPT };
     let hub = Hub::new(head, bounds, registry, world.database.clone(), accounts.clone(), stop.clone(), Arc::default());

@@ -151,7 +151,7 @@ impl Follower {
         let stop = CancellationToken::new();
         let head = read::head(&world.database).await.unwrap();
         let bounds = Bounds { ring_bytes: 32 << 20, stall: TOLD * 10 };
-        let registry = Arc::new(signalbox::server::registry());
+        let registry = Arc::new(signalbox::registry::registry());
         let hub = Hub::new(head, bounds, registry, world.database.clone(), accounts, stop.clone(), Arc::default());
         let hub = Arc::new(hub);
         let end = open(&hub, world, user.id, None).await;

@@ -2,10 +2,12 @@
 
 mod apart;
 mod client;
+mod mailbox;
 mod own;
 mod proxy;
 pub mod python;
 mod raw;
+mod receiver;
 mod sse;
 
 use std::net::SocketAddr;
@@ -33,9 +35,11 @@ use uuid::Uuid;
 
 pub use apart::apart;
 pub use client::{Answer, Client};
+pub use mailbox::Mailbox;
 pub use own::{OwnPostgres, backend, own_directory};
 pub use proxy::{Fault, Moment, Proxy};
 pub use raw::Raw;
+pub use receiver::{Received, Receiver};
 pub use sse::{Frame, Stream};
 
 /// The password of `admin` in every test.
@@ -183,7 +187,12 @@ impl World {
 
     /// A new user with one role, whose password is [`PASSWORD`].
     pub async fn user(&self, username: &str, role: Role) -> User {
-        let created = Created { username: username.to_owned(), name: username.to_owned(), roles: [role].into() };
+        let created = Created {
+            username: username.to_owned(),
+            name: username.to_owned(),
+            roles: [role].into(),
+            ..Created::default()
+        };
         let password_hash = Argon2::default().hash_password(PASSWORD.as_bytes()).unwrap().to_string();
         let id = Uuid::now_v7();
         let credential = json!({ "user_id": id, "password_hash": password_hash }).to_string();

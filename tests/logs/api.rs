@@ -154,7 +154,11 @@ async fn a_wrong_line_is_named_and_nothing_of_its_batch_is_recorded() {
     answer.is_problem(422, "invalid");
     assert_eq!(answer.json["errors"], json!([{ "pointer": "/lines/1", "message": "is not UTF-8 behind its byte 4" }]));
     send_raw(&admin, "?source=s", "text/plain", b"a\0b").await.is_problem(422, "nul_character");
-    send_raw(&admin, "?source=s", "text/plain", b"").await.is_problem(422, "invalid");
+    for lines in [vec![], vec![b'\n'; 2_001], vec![b'\n'; 200_000]] {
+        let answer = send_raw(&admin, "?source=s", "text/plain", &lines).await;
+        answer.is_problem(422, "invalid");
+        assert_eq!(answer.json["errors"], json!([{ "pointer": "/lines", "message": "has 1 to 2000 lines" }]));
+    }
     send_raw(&admin, "", "text/plain", b"whose?").await.is_problem(400, "invalid_parameter");
     send_raw(&admin, "?source=s", "application/json", b"{\"source\":\"s\",\"lines\":[{\"message\":\"x\"}]}")
         .await

@@ -170,5 +170,5 @@ fn restored(server: &Server, reason: &Option<String>) -> Result<Vec<Event>, Refu
 
 fn becomes(server: &Server, new: Status, message: &str) -> Option<Event> {
     let message = message.chars().take(MESSAGE_CHARS).collect();
-    (server.status != new).then(|| Event::StatusChanged(StatusChanged { old: server.status, new, message }))
+    (server.status != new).then_some(Event::StatusChanged(StatusChanged { old: server.status, new, message }))
 }

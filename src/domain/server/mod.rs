@@ -23,6 +23,9 @@ pub mod report;
 pub mod saved;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 pub use command::{Command, Facts, Update};
 pub use decide::decide;
 pub use event::{

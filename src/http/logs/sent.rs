@@ -8,7 +8,7 @@ use poem_openapi::types::Type;
 use uuid::Uuid;
 
 use super::view::NewBatch;
-use crate::domain::logs::{Batch, Line};
+use crate::domain::logs::{self, Batch, Line};
 use crate::http::problem::Problem;
 
 /// Lines that cannot be read are told at once up to so many.
@@ -75,13 +75,14 @@ impl Sent {
     }
 }
 
-/// All lines, or what is wrong with them by their place among those sent, from 0.
+/// All lines, or what is wrong with them by their place among those sent, from 0. One more than a batch may have is read,
+/// so that it is refused for it and no body becomes 100,000 lines in memory.
 fn read<'a>(
     lines: impl Iterator<Item = (usize, &'a [u8])>,
     parse: impl Fn(&[u8]) -> Result<Line, String>,
 ) -> Result<Vec<Line>, Problem> {
     let (mut read, mut faults) = (Vec::new(), Vec::new());
-    for (place, line) in lines {
+    for (place, line) in lines.take(logs::LINES + 1) {
         match parse(line) {
             Ok(line) => read.push(line),
             Err(why) => {

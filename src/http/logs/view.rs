@@ -55,7 +55,7 @@ pub struct NewLine {
     level: Option<Level>,
     /// At most 16,384 bytes, of any characters but U+0000.
     message: Text,
-    /// What it says to programs; at most 4,096 bytes of JSON.
+    /// What it says to programs; at most 4,096 bytes of JSON. The event has its numbers as doubles.
     fields: Option<Any<Map<String, Value>>>,
 }
 

@@ -26,22 +26,22 @@ pub struct Measures;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename = "LatencyWindow")]
 #[allow(missing_docs)]
-pub enum Day {
+pub enum OfDay {
     #[oai(rename = "1h")]
     Hour,
     #[oai(rename = "6h")]
     SixHours,
     #[oai(rename = "24h")]
-    Day,
+    Whole,
 }
 
-impl Day {
+impl OfDay {
     /// Window and step in seconds: 120 steps each.
     fn seconds(self) -> (f64, f64) {
         match self {
-            Day::Hour => (3_600.0, 30.0),
-            Day::SixHours => (21_600.0, 180.0),
-            Day::Day => (86_400.0, 720.0),
+            OfDay::Hour => (3_600.0, 30.0),
+            OfDay::SixHours => (21_600.0, 180.0),
+            OfDay::Whole => (86_400.0, 720.0),
         }
     }
 }
@@ -50,7 +50,7 @@ impl Day {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[oai(rename = "UtilizationWindow")]
 #[allow(missing_docs)]
-pub enum Month {
+pub enum OfMonth {
     #[oai(rename = "1h")]
     Hour,
     #[oai(rename = "24h")]
@@ -58,17 +58,17 @@ pub enum Month {
     #[oai(rename = "7d")]
     Week,
     #[oai(rename = "30d")]
-    Month,
+    Whole,
 }
 
-impl Month {
+impl OfMonth {
     /// Window and step in seconds: at most 288 steps of whole five minutes.
     fn seconds(self) -> (f64, f64) {
         match self {
-            Month::Hour => (3_600.0, 300.0),
-            Month::Day => (86_400.0, 300.0),
-            Month::Week => (604_800.0, 3_600.0),
-            Month::Month => (2_592_000.0, 14_400.0),
+            OfMonth::Hour => (3_600.0, 300.0),
+            OfMonth::Day => (86_400.0, 300.0),
+            OfMonth::Week => (604_800.0, 3_600.0),
+            OfMonth::Whole => (2_592_000.0, 14_400.0),
         }
     }
 }
@@ -184,10 +184,10 @@ impl Measures {
         caller: Allowed<ServersRead>,
         server: Path<String>,
         /// Default `1h`.
-        window: Query<Option<Day>>,
+        window: Query<Option<OfDay>>,
     ) -> Answer<Shown<Latency>> {
         let (head, server) = as_of(&caller.app, &server.0).await?;
-        let (window_s, step_s) = window.0.unwrap_or(Day::Hour).seconds();
+        let (window_s, step_s) = window.0.unwrap_or(OfDay::Hour).seconds();
         let sql = include_str!("../../../sql/queries/server_latency.sql");
         let rows = caller.app.database.query(sql, &[&server.id, &window_s, &step_s]).await?;
         let point = |row: &tokio_postgres::Row| -> Result<LatencyPoint, tokio_postgres::Error> {
@@ -221,10 +221,10 @@ impl Measures {
         caller: Allowed<ServersRead>,
         server: Path<String>,
         /// Default `24h`.
-        window: Query<Option<Month>>,
+        window: Query<Option<OfMonth>>,
     ) -> Answer<Shown<Utilization>> {
         let (head, server) = as_of(&caller.app, &server.0).await?;
-        let (window_s, step_s) = window.0.unwrap_or(Month::Day).seconds();
+        let (window_s, step_s) = window.0.unwrap_or(OfMonth::Day).seconds();
         let sql = include_str!("../../../sql/queries/server_utilization.sql");
         let rows = caller.app.database.query(sql, &[&server.id, &window_s, &step_s]).await?;
         let point = |row: &tokio_postgres::Row| -> Result<UtilizationPoint, tokio_postgres::Error> {

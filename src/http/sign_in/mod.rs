@@ -1,6 +1,8 @@
 //! Signing in and out. Every sign-in, refusal and sign-out is an event.
 
+mod own_password;
 mod passwords;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -16,7 +18,10 @@ use time::OffsetDateTime;
 use tokio_postgres::types::Json as PgJson;
 use uuid::Uuid;
 
+pub use own_password::OwnPassword;
 pub use passwords::{Passwords, hash};
+pub use sessions::Sessions;
+pub(super) use sessions::{end_others, endings};
 
 use super::App;
 use super::allowed::Allowed;
@@ -24,10 +29,11 @@ use super::answer::Answer;
 use super::caller::{ACCESS_COOKIE, cookie, same_origin};
 use super::problem::Problem;
 use super::text::Text;
-use crate::domain::permission::{Anyone, USERS_READ};
+use crate::domain::permission::Anyone;
 use crate::domain::user::{Created, Event, Role, Session, SessionRevoked, SignInFailed, User, evolve};
-use crate::log::{Appender, Cause, Command, NewEvent, Outcome, State, Write, hex, sha256, stamp};
+use crate::log::{Appender, Cause, Command, Outcome, State, Write, hex, sha256, stamp};
 use crate::postgres::Database;
+use crate::users::happened;
 
 /// The cookie that refreshes; sent nowhere but to the sign-in operations.
 const REFRESH_COOKIE: &str = "signalbox_refresh";
@@ -38,7 +44,7 @@ const SECRET_BYTES: usize = 32;
 const NAME_CHARS: usize = 64;
 
 #[derive(Tags)]
-enum Tag {
+pub(super) enum Tag {
     /// Who you are.
     SignIn,
 }
@@ -161,6 +167,8 @@ impl SignIn {
         };
         let (session, old) = shown.split_once('.').ok_or_else(invalid)?;
         let session: Uuid = session.parse().map_err(|_not_ours| invalid())?;
+        app.passwords.refresh(session)?; // before the database is asked
+        app.limits.stranger(request)?;
         let next = secret()?;
         let exchange = include_str!("../../../sql/queries/session_refresh.sql");
         let row = app.database.query_opt(exchange, &[&session, &hashed(old), &hashed(&next)]).await?;
@@ -183,6 +191,9 @@ impl SignIn {
     #[oai(path = "/auth/logout", method = "post", operation_id = "logout")]
     async fn logout(&self, caller: Allowed<Anyone>) -> Answer<poem_openapi::payload::Response<SignedOut>> {
         let user = &caller.account.user;
+        if caller.app.accounts.token(caller.session).is_some() {
+            return Err(Problem::conflict("no_session", "an API token is not signed in; revoke it instead"));
+        }
         record(&caller.app, user, caller.session, "user.signed_out", session_event(user), None).await?;
         caller.app.accounts.end(caller.session);
         let response = poem_openapi::payload::Response::new(SignedOut::Done)
@@ -271,8 +282,7 @@ async fn append(
     data: Value,
     states: Vec<State>,
 ) -> Result<(), Problem> {
-    let event = event(kind, data);
-    let writes = vec![Write { stream, expected: None, events: vec![event] }];
+    let writes = vec![Write { stream, expected: None, events: vec![happened(kind, data)] }];
     app.appender.append(Command { cause, writes, states, idempotency: None }).await?;
     Ok(())
 }
@@ -296,8 +306,8 @@ pub async fn first_admin(
     let password = password.or(made_up.as_deref()).unwrap_or_default();
     // The same id everywhere: of several processes on an empty database, one makes the admin.
     let id = Uuid::from_u128(1);
-    let created =
-        Event::Created(Created { username: "admin".to_owned(), name: "Admin".to_owned(), roles: [Role::Admin].into() });
+    let (username, name) = ("admin".to_owned(), "Admin".to_owned());
+    let created = Event::Created(Created { username, name, roles: [Role::Admin].into(), ..Created::default() });
     let user = evolve(None, id, &created).ok_or_else(|| anyhow::anyhow!("a created user exists"))?;
     let credential = json!({ "user_id": id, "password_hash": hash(password)? });
     let command = Command {
@@ -305,7 +315,7 @@ pub async fn first_admin(
         writes: vec![Write {
             stream: format!("user/{id}"),
             expected: Some(0),
-            events: vec![event(created.kind(), created.data())],
+            events: vec![happened(created.kind(), created.data())],
         }],
         states: vec![
             State { kind: "user", json: serde_json::to_string(&user)? },
@@ -319,10 +329,6 @@ pub async fn first_admin(
     }
 }
 
-fn event(kind: &'static str, data: Value) -> NewEvent {
-    NewEvent { id: Uuid::now_v7(), kind, data, occurred_at: OffsetDateTime::now_utc(), permissions: &[USERS_READ] }
-}
-
 fn session_event(user: &User) -> Value {
     json!(Session { user: user.id, username: user.username.clone() })
 }
@@ -332,13 +338,15 @@ fn wrong() -> Problem {
     Problem::unauthorized("user name or password is wrong")
 }
 
-fn secret() -> Result<String, Problem> {
+/// Random text that nobody guesses.
+pub(super) fn secret() -> Result<String, Problem> {
     let mut bytes = [0; SECRET_BYTES];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_unspecified| Problem::unavailable("no_entropy", "the system gives no random bytes", 1))?;
     Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
-fn hashed(secret: &str) -> Vec<u8> {
+/// What is kept of it.
+pub(super) fn hashed(secret: &str) -> Vec<u8> {
     sha256(secret.as_bytes()).to_vec()
 }

@@ -9,6 +9,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::http::problem::Problem;
 
@@ -24,20 +25,22 @@ const MOST_NAMES: usize = 10_000;
 /// Checks passwords without letting anybody use up the processor.
 pub struct Passwords {
     attempts: DefaultKeyedRateLimiter<String>,
+    refreshes: DefaultKeyedRateLimiter<Uuid>,
     turns: Semaphore,
     /// Checked for users that do not exist, so that they take as long.
     nobody: String,
 }
 
 impl Passwords {
-    /// With so many attempts per name and minute.
+    /// With so many attempts per name and minute, and refreshes per session and minute.
     ///
     /// # Errors
     /// The system gives no random bytes.
-    pub fn new(attempts_per_minute: u32) -> anyhow::Result<Passwords> {
-        let quota = Quota::per_minute(NonZeroU32::new(attempts_per_minute).unwrap_or(NonZeroU32::MIN));
+    pub fn new(attempts_per_minute: u32, refreshes_per_minute: u32) -> anyhow::Result<Passwords> {
+        let quota = |per_minute| Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
         Ok(Passwords {
-            attempts: RateLimiter::keyed(quota),
+            attempts: RateLimiter::keyed(quota(attempts_per_minute)),
+            refreshes: RateLimiter::keyed(quota(refreshes_per_minute)),
             turns: Semaphore::new(HASHES_AT_ONCE),
             nobody: hash("nobody has this password")?,
         })
@@ -48,18 +51,26 @@ impl Passwords {
     /// # Errors
     /// 429.
     pub fn attempt(&self, username: &str) -> Result<(), Problem> {
-        if self.attempts.len() > MOST_NAMES {
-            self.attempts.retain_recent();
-        }
-        self.attempts.check_key(&username.to_owned()).map_err(|until| {
-            let wait_s = until.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
-            Problem::new(
-                poem::http::StatusCode::TOO_MANY_REQUESTS,
-                "too_many_sign_ins",
-                "too many attempts for this name",
-            )
-            .header(poem::http::header::RETRY_AFTER, &wait_s.to_string())
-        })
+        take(&self.attempts, &username.to_owned(), "too_many_sign_ins", "too many attempts for this name")
+    }
+
+    /// Takes one refresh of a session; 429 when there is none left.
+    ///
+    /// # Errors
+    /// 429.
+    pub fn refresh(&self, session: Uuid) -> Result<(), Problem> {
+        take(&self.refreshes, &session, "too_many_refreshes", "too many refreshes of this session")
+    }
+
+    /// The PHC string of a password, when its turn comes.
+    ///
+    /// # Errors
+    /// 503 when no turn comes.
+    pub async fn hash(&self, password: String) -> Result<String, Problem> {
+        let busy = || Problem::unavailable("busy", "too many sign-ins at once", 2);
+        let Ok(Ok(_turn)) = timeout(TURN_WAIT, self.turns.acquire()).await else { return Err(busy()) };
+        let hashed = tokio::task::spawn_blocking(move || hash(&password)).await;
+        hashed.ok().and_then(Result::ok).ok_or_else(busy)
     }
 
     /// Whether the password is the one that was hashed. Without a hash the answer is no, as slowly.
@@ -74,6 +85,22 @@ impl Passwords {
         let checked = tokio::task::spawn_blocking(move || verify(&password, &hashed)).await;
         Ok(checked.unwrap_or(false) && known)
     }
+}
+
+fn take<K: Clone + Eq + std::hash::Hash>(
+    limiter: &DefaultKeyedRateLimiter<K>,
+    key: &K,
+    code: &str,
+    detail: &str,
+) -> Result<(), Problem> {
+    if limiter.len() > MOST_NAMES {
+        limiter.retain_recent();
+    }
+    limiter.check_key(key).map_err(|until| {
+        let wait_s = until.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
+        Problem::new(poem::http::StatusCode::TOO_MANY_REQUESTS, code, detail)
+            .header(poem::http::header::RETRY_AFTER, &wait_s.to_string())
+    })
 }
 
 /// The PHC string of a password, with a salt of its own.

@@ -5,11 +5,15 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as passed } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const PASSWORD = 'only for this run';
 /** From the start to the line that says where it listens: initdb and migrations on a busy machine. In ms. */
 const START_MS = 120_000;
+
+/** What is kept of the reason why it did not start, in characters. */
+const MOST_SAID = 4_000;
 
 /** The program: `SIGNALBOX_BIN`, which `make test` sets, or the debug build. */
 export const BINARY =
@@ -19,12 +23,16 @@ export const BINARY =
 export async function startServer({ settings = {} } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'signalbox-client-'));
   await chmod(directory, 0o755); // PostgreSQL runs as a user of its own where we are root
-  let running = await run(directory, 0, settings);
+  const remove = () => rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  let running = await run(directory, 0, settings).catch(async (error) => {
+    await remove();
+    throw error;
+  });
   const url = running.url;
   const port = Number(new URL(url).port);
   const stop = async () => {
     await end(running.process, 'SIGTERM');
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+    await remove();
   };
   const login = async () => {
     const response = await fetch(`${url}/api/v1/auth/login`, {
@@ -59,19 +67,31 @@ async function run(directory, port, settings) {
   const child = spawn(BINARY, ['serve', `--listen=127.0.0.1:${port}`], {
     cwd: directory,
     env: { ...env, SIGNALBOX_DIRECTORY: directory },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  child.on('error', (error) => console.error(`${error.message}: build it with \`cargo build\`, or set SIGNALBOX_BIN`));
+  let said = '';
+  child.stderr.on('data', (text) => (said = (said + text).slice(0, MOST_SAID)));
+  child.on('error', (error) => (said += `${error.message}: build it with \`cargo build\`, or set SIGNALBOX_BIN`));
   const timer = setTimeout(() => child.kill('SIGKILL'), START_MS);
   try {
     for await (const line of createInterface({ input: child.stdout })) {
       const url = /listens on (http:\S+)/.exec(line)?.[1];
-      if (url) return { process: child, url };
+      if (url && (await answers(url, child))) return { process: child, url };
     }
   } finally {
     clearTimeout(timer);
   }
-  throw new Error(`${BINARY} did not start`);
+  throw new Error(`${BINARY} did not start: ${said}`);
+}
+
+/** It listens before it answers. False where it ends instead. */
+async function answers(url, child) {
+  while (child.exitCode === null && child.signalCode === null) {
+    const response = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (response?.ok) return true;
+    await passed(20);
+  }
+  return false;
 }
 
 async function end(child, signal) {

@@ -188,9 +188,9 @@ class Tab {
           void this.#reset(letter.reset);
         return;
       case 'status': {
-        // An end is that of all tabs of this user, also of one that has just begun to lead; but for `closed`.
-        const { state, reason } = letter.status;
-        if (reason === 'closed' || (this.#release && state !== 'off')) return;
+        // An end is that of all tabs of this user, also of one that has just begun to lead. Nobody tells of `close`.
+        const { state } = letter.status;
+        if (this.#release && state !== 'off') return;
         status.set({ ...letter.status, leads: false });
         if (state === 'off') this.stop();
       }

@@ -530,6 +530,7 @@ test('polling and a stream at once tell each event once', async () => {
   expect(it.connection.status.state).toBe('polling');
   it.server.last.write(ready(43));
   await live(it);
+  await until(() => it.server.waiting === 0, 'the poll is given up');
   expect(it.told).toEqual([41, 42, 43]);
 });
 

@@ -23,6 +23,8 @@ export interface Hostile {
   readonly last: ServerResponse;
   /** Connections of streams that are open. */
   readonly live: number;
+  /** Polls that wait for their answer. */
+  readonly waiting: number;
   close(): Promise<void>;
 }
 
@@ -33,6 +35,7 @@ interface Seen {
 
 export async function hostile(streams: Act[], pages: Act[] = [page([])]): Promise<Hostile> {
   const live = new Set<ServerResponse>();
+  const waiting = new Set<ServerResponse>();
   let last: ServerResponse | undefined;
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://test');
@@ -44,6 +47,8 @@ export async function hostile(streams: Act[], pages: Act[] = [page([])]): Promis
       (self.streams.length > 1 ? self.streams.shift() : self.streams[0])?.(response, request, url);
     } else if (url.pathname === '/api/v1/events') {
       self.polled.push({ url, headers: request.headers });
+      waiting.add(response);
+      response.on('close', () => waiting.delete(response));
       (self.pages.length > 1 ? self.pages.shift() : self.pages[0])?.(response, request, url);
     } else self.others(response, request, url);
   });
@@ -60,6 +65,9 @@ export async function hostile(streams: Act[], pages: Act[] = [page([])]): Promis
     },
     get live() {
       return live.size;
+    },
+    get waiting() {
+      return waiting.size;
     },
     async close() {
       server.closeAllConnections();

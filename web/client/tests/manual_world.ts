@@ -59,7 +59,7 @@ export function manualWorld(): ManualWorld {
 }
 
 /** Waits, in real time, until something holds that the network or another task brings about. */
-export async function until(holds: () => boolean, what = holds.toString(), limit_ms = 10_000): Promise<void> {
+export async function until(holds: () => boolean, what = holds.toString(), limit_ms = 30_000): Promise<void> {
   const deadline = performance.now() + limit_ms;
   while (!holds()) {
     if (performance.now() > deadline) throw new Error(`waited ${limit_ms} ms in vain for: ${what}`);

@@ -174,13 +174,16 @@ const CARD = ['card'];
 const card = () => client.getQueryData<Card>(CARD);
 /** What `GET /card` would give, for when it is loaded again. */
 let truth: Card;
+/** When it would. */
+let loading: Promise<void>;
 let rename: (title: string) => void;
 let outcome: string;
 
 async function showCard(send: Send) {
   truth = { version: 3, title: 'old' };
+  loading = Promise.resolve();
   function View() {
-    const { data } = useQuery({ queryKey: CARD, queryFn: async () => truth });
+    const { data } = useQuery({ queryKey: CARD, queryFn: () => loading.then(() => truth) });
     const command = useOptimisticCommand<string, Card>({
       queryKey: () => CARD,
       apply: (one, title) => ({ ...one, title }),
@@ -232,6 +235,7 @@ test('taking back leaves alone what others did meanwhile', async () => {
   await act(async () => rename('new'));
   truth = { version: 4, title: 'by another' };
   await act(async () => void client.setQueryData(CARD, truth)); // as an event does
+  loading = new Promise(() => {}); // so that what is seen is not what was loaded again
   await act(async () => refuse(refusal(412, 'version_conflict')));
   expect(card()).toEqual({ version: 4, title: 'by another' });
   await pass(0);

@@ -13,7 +13,7 @@ let token: string;
 const open: Connection[] = [];
 
 beforeAll(async () => {
-  // Tokens that end while a test looks on; many streams, since tests follow each other closely.
+  // Tests follow each other closely, and a stream that was closed gives its place back a moment later.
   server = await startServer({ settings: { SIGNALBOX_STREAMS_PER_USER: '20' } });
   token = (await server.login()).access_token;
 });

@@ -4,6 +4,23 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Somebody asked for what they may not. */
+        "access.denied": {
+            /**
+             * Format: uuid
+             * @description As in the answer.
+             */
+            decision_id: string;
+            /** @description The permission that they lack. */
+            missing: string;
+            /** @description The method and path of the request. */
+            operation: string;
+            /**
+             * Format: uuid
+             * @description Who was refused.
+             */
+            user: string;
+        };
         /** @description Nothing goes on until a person decides. */
         "automation.approval.requested": {
             /** @description The last moment for it. */
@@ -1306,6 +1323,26 @@ export interface components {
             /** @description A test that somebody asked for. */
             test: boolean;
         };
+        /** @description There is a new role. */
+        "role.created": {
+            /** @description For people. */
+            description: string;
+            /** @description `a-z 0-9 -`. */
+            name: string;
+            /** @description What it allows. */
+            permissions: string[];
+        };
+        /** @description A role that nobody holds is gone. */
+        "role.deleted": Record<string, never>;
+        /** @description Whoever holds a role may do other things. */
+        "role.updated": {
+            /** @description For people. */
+            description: string;
+            /** @description What it allows. */
+            new: string[];
+            /** @description What it allowed. */
+            old: string[];
+        };
         /** @description A server was entered into the inventory. */
         "server.created": {
             /** @description How it is tested. */
@@ -1593,8 +1630,36 @@ export interface components {
              */
             old: number;
         };
+        /** @description There is a new API token. */
+        "token.created": {
+            /** @description RFC 3339. */
+            expires_at: string;
+            /** @description For people. */
+            name: string;
+            /** @description At most this; less, where the user has less. */
+            permissions: string[];
+            /**
+             * Format: uuid
+             * @description Whose rights it has a part of.
+             */
+            user: string;
+        };
+        /** @description An API token is worth nothing any more. */
+        "token.revoked": {
+            /**
+             * Format: uuid
+             * @description Whose token.
+             */
+            user: string;
+        };
         /** @description There is a new user. */
         "user.created": {
+            /** @description Where they can be written to. */
+            email?: string | null;
+            /** @description Who they are elsewhere: made at first sight. */
+            identity?: components["schemas"]["user.created.Identity"] | null;
+            /** @description A person, unless it says otherwise. */
+            kind?: components["schemas"]["user.created.Kind"];
             /** @description What others see. */
             name: string;
             /** @description What they may do. */
@@ -1602,8 +1667,23 @@ export interface components {
             /** @description What they sign in with; lower case. */
             username: string;
         };
-        /** @description A name for a set of permissions. */
-        "user.created.Role": "admin" | "operator" | "viewer" | "auditor";
+        /** @description `user.linked`: who a user is elsewhere. */
+        "user.created.Identity": {
+            /**
+             * Format: int64
+             * @description The Unix second of the token that the present roles come from; an older one changes nothing.
+             */
+            as_of: number;
+            /** @description They also decide the roles: the user was made at first sight of a token of theirs. */
+            decides_roles: boolean;
+            /** @description Who says so. */
+            issuer: string;
+            /** @description How they call the user; never given to anybody else. */
+            subject: string;
+        };
+        /** @description What a user is. */
+        "user.created.Kind": "person" | "service_account";
+        "user.created.Role": string;
         /** @description A user may no longer sign in. */
         "user.disabled": {
             /** @description Why, in the words of whoever did it. */
@@ -1614,6 +1694,25 @@ export interface components {
             /** @description Why, in the words of whoever did it. */
             reason?: string | null;
         };
+        /** @description A user may set a password, by an invitation. */
+        "user.invited": {
+            /** @description RFC 3339. */
+            expires_at: string;
+        };
+        /** @description A user is known elsewhere. */
+        "user.linked": {
+            /**
+             * Format: int64
+             * @description The Unix second of the token that the present roles come from; an older one changes nothing.
+             */
+            as_of: number;
+            /** @description They also decide the roles: the user was made at first sight of a token of theirs. */
+            decides_roles: boolean;
+            /** @description Who says so. */
+            issuer: string;
+            /** @description How they call the user; never given to anybody else. */
+            subject: string;
+        };
         /** @description A user has another password. */
         "user.password.changed": Record<string, never>;
         /** @description A user may do other things. */
@@ -1623,8 +1722,7 @@ export interface components {
             /** @description Before. */
             old: components["schemas"]["user.roles.changed.Role"][];
         };
-        /** @description A name for a set of permissions. */
-        "user.roles.changed.Role": "admin" | "operator" | "viewer" | "auditor";
+        "user.roles.changed.Role": string;
         /** @description A session was ended for safety. */
         "user.session.revoked": {
             /** @description Why it was ended. */
@@ -1660,6 +1758,13 @@ export interface components {
             /** @description What they sign in with. */
             username: string;
         };
+        /** @description A user has another name or address. */
+        "user.updated": {
+            /** @description Where they can be written to. */
+            email?: string | null;
+            /** @description What others see. */
+            name: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -1672,6 +1777,7 @@ export type operations = Record<string, never>;
 
 /** What each registered type of event says in its `data`. */
 export interface EventData {
+    "access.denied": components["schemas"]["access.denied"];
     "automation.approval.requested": components["schemas"]["automation.approval.requested"];
     "automation.approved": components["schemas"]["automation.approved"];
     "automation.cancel.requested": components["schemas"]["automation.cancel.requested"];
@@ -1714,6 +1820,9 @@ export interface EventData {
     "notification.rule.deleted": components["schemas"]["notification.rule.deleted"];
     "notification.rule.updated": components["schemas"]["notification.rule.updated"];
     "notification.sent": components["schemas"]["notification.sent"];
+    "role.created": components["schemas"]["role.created"];
+    "role.deleted": components["schemas"]["role.deleted"];
+    "role.updated": components["schemas"]["role.updated"];
     "server.created": components["schemas"]["server.created"];
     "server.credential.changed": components["schemas"]["server.credential.changed"];
     "server.deleted": components["schemas"]["server.deleted"];
@@ -1731,13 +1840,18 @@ export interface EventData {
     "system.streams.disabled": components["schemas"]["system.streams.disabled"];
     "system.streams.enabled": components["schemas"]["system.streams.enabled"];
     "system.streams.share.changed": components["schemas"]["system.streams.share.changed"];
+    "token.created": components["schemas"]["token.created"];
+    "token.revoked": components["schemas"]["token.revoked"];
     "user.created": components["schemas"]["user.created"];
     "user.disabled": components["schemas"]["user.disabled"];
     "user.enabled": components["schemas"]["user.enabled"];
+    "user.invited": components["schemas"]["user.invited"];
+    "user.linked": components["schemas"]["user.linked"];
     "user.password.changed": components["schemas"]["user.password.changed"];
     "user.roles.changed": components["schemas"]["user.roles.changed"];
     "user.session.revoked": components["schemas"]["user.session.revoked"];
     "user.sign_in.failed": components["schemas"]["user.sign_in.failed"];
     "user.signed_in": components["schemas"]["user.signed_in"];
     "user.signed_out": components["schemas"]["user.signed_out"];
+    "user.updated": components["schemas"]["user.updated"];
 }

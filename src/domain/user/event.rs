@@ -1,4 +1,4 @@
-//! Users: who they are and what they may do.
+//! What happens to users, their sign-ins and their tokens. No event carries a secret or its hash.
 
 use std::collections::BTreeSet;
 
@@ -7,77 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::permission::{
-    self, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, SERVERS_READ, SERVERS_WRITE, SYSTEM_READ, USERS_READ,
-};
-
-/// A name for a set of permissions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// May do everything.
-    Admin,
-    /// Works on incidents.
-    Operator,
-    /// Watches.
-    Viewer,
-    /// Reads everything, changes nothing.
-    Auditor,
-}
-
-impl Role {
-    /// All roles.
-    pub const ALL: [Role; 4] = [Role::Admin, Role::Operator, Role::Viewer, Role::Auditor];
-
-    /// As it stands in events and in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Admin => "admin",
-            Role::Operator => "operator",
-            Role::Viewer => "viewer",
-            Role::Auditor => "auditor",
-        }
-    }
-
-    /// What the role may do.
-    pub fn permissions(self) -> &'static [&'static str] {
-        match self {
-            Role::Admin => permission::ALL,
-            Role::Operator => {
-                &[INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ, LOGS_WRITE, SERVERS_READ, SERVERS_WRITE, SYSTEM_READ]
-            }
-            Role::Viewer => &[INCIDENTS_READ, LOGS_READ, SERVERS_READ],
-            Role::Auditor => &[INCIDENTS_READ, LOGS_READ, SERVERS_READ, USERS_READ, SYSTEM_READ],
-        }
-    }
-}
-
-/// A user as the log tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    /// Names the stream `user/<id>`.
-    pub id: Uuid,
-    /// What they sign in with; lower case.
-    pub username: String,
-    /// What others see.
-    pub name: String,
-    /// Sorted.
-    pub roles: BTreeSet<Role>,
-    /// May not sign in, and open streams end.
-    pub disabled: bool,
-    /// Events in the stream.
-    pub version: i64,
-}
-
-impl User {
-    /// What all the roles together allow.
-    pub fn permissions(&self) -> BTreeSet<&'static str> {
-        self.roles.iter().flat_map(|role| role.permissions()).copied().collect()
-    }
-}
+use super::{Identity, Kind, Role};
 
 /// `user.created`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Created {
     /// What they sign in with; lower case.
@@ -86,12 +19,39 @@ pub struct Created {
     pub name: String,
     /// What they may do.
     pub roles: BTreeSet<Role>,
+    /// Where they can be written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A person, unless it says otherwise.
+    #[serde(default, skip_serializing_if = "Kind::is_person")]
+    pub kind: Kind,
+    /// Who they are elsewhere: made at first sight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+/// `user.updated`: from now on it is so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Updated {
+    /// What others see.
+    pub name: String,
+    /// Where they can be written to.
+    pub email: Option<String>,
 }
 
 /// `user.password.changed`: the password itself, or its hash, never stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChanged {}
+
+/// `user.invited`: whoever has the invitation may set the user's password, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Invited {
+    /// RFC 3339.
+    pub expires_at: String,
+}
 
 /// `user.roles.changed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -120,7 +80,7 @@ pub struct Session {
     pub username: String,
 }
 
-/// `user.session.revoked`: a refresh token was shown twice, so one of the two who hold it stole it.
+/// `user.session.revoked`: somebody ended a sign-in, or a refresh token was shown twice.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SessionRevoked {
     /// Whose session.
@@ -136,15 +96,53 @@ pub struct SignInFailed {
     pub username: String,
 }
 
+/// `token.created`; in the stream `token/<id>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenCreated {
+    /// Whose rights it has a part of.
+    pub user: Uuid,
+    /// For people.
+    pub name: String,
+    /// At most this; less, where the user has less.
+    pub permissions: BTreeSet<String>,
+    /// RFC 3339.
+    pub expires_at: String,
+}
+
+/// `token.revoked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenRevoked {
+    /// Whose token.
+    pub user: Uuid,
+}
+
+/// `access.denied`; in the stream `system/access`. Repetitions within a minute are one event.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AccessDenied {
+    /// Who was refused.
+    pub user: Uuid,
+    /// The permission that they lack.
+    pub missing: String,
+    /// The method and path of the request.
+    pub operation: String,
+    /// As in the answer.
+    pub decision_id: Uuid,
+}
+
 /// What changes a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // each variant is the struct it holds
 pub enum Event {
     Created(Created),
+    Updated(Updated),
+    Invited(Invited),
     PasswordChanged(PasswordChanged),
     RolesChanged(RolesChanged),
     Disabled(Switched),
     Enabled(Switched),
+    Linked(Identity),
 }
 
 impl Event {
@@ -156,10 +154,13 @@ impl Event {
         use serde::de::Error;
         Ok(match kind {
             "user.created" => Event::Created(serde_json::from_str(data)?),
+            "user.updated" => Event::Updated(serde_json::from_str(data)?),
+            "user.invited" => Event::Invited(serde_json::from_str(data)?),
             "user.password.changed" => Event::PasswordChanged(serde_json::from_str(data)?),
             "user.roles.changed" => Event::RolesChanged(serde_json::from_str(data)?),
             "user.disabled" => Event::Disabled(serde_json::from_str(data)?),
             "user.enabled" => Event::Enabled(serde_json::from_str(data)?),
+            "user.linked" => Event::Linked(serde_json::from_str(data)?),
             other => return Err(serde_json::Error::custom(format!("{other} is no event of a user"))),
         })
     }
@@ -168,10 +169,13 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Event::Created(_) => "user.created",
+            Event::Updated(_) => "user.updated",
+            Event::Invited(_) => "user.invited",
             Event::PasswordChanged(_) => "user.password.changed",
             Event::RolesChanged(_) => "user.roles.changed",
             Event::Disabled(_) => "user.disabled",
             Event::Enabled(_) => "user.enabled",
+            Event::Linked(_) => "user.linked",
         }
     }
 
@@ -179,42 +183,34 @@ impl Event {
     pub fn data(&self) -> Value {
         let data = match self {
             Event::Created(created) => serde_json::to_value(created),
+            Event::Updated(updated) => serde_json::to_value(updated),
+            Event::Invited(invited) => serde_json::to_value(invited),
             Event::PasswordChanged(changed) => serde_json::to_value(changed),
             Event::RolesChanged(changed) => serde_json::to_value(changed),
             Event::Disabled(switched) | Event::Enabled(switched) => serde_json::to_value(switched),
+            Event::Linked(identity) => serde_json::to_value(identity),
         };
         data.unwrap_or_default() // strings and lists: nothing in them can fail
     }
-}
-
-/// The user after an event. `None` when the first event of a stream is not its creation.
-pub fn evolve(user: Option<User>, id: Uuid, event: &Event) -> Option<User> {
-    if let Event::Created(created) = event {
-        let Created { username, name, roles } = created.clone();
-        return Some(User { id, username, name, roles, disabled: false, version: 1 });
-    }
-    let mut user = user?;
-    user.version += 1;
-    match event {
-        Event::RolesChanged(changed) => user.roles = changed.new.clone(),
-        Event::Disabled(_) => user.disabled = true,
-        Event::Enabled(_) => user.disabled = false,
-        Event::Created(_) | Event::PasswordChanged(_) => {}
-    }
-    Some(user)
 }
 
 /// Name, description and JSON Schema of each type.
 pub fn event_types() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("user.created", "There is a new user.", schema_for!(Created).to_value()),
+        ("user.updated", "A user has another name or address.", schema_for!(Updated).to_value()),
+        ("user.invited", "A user may set a password, by an invitation.", schema_for!(Invited).to_value()),
         ("user.password.changed", "A user has another password.", schema_for!(PasswordChanged).to_value()),
         ("user.roles.changed", "A user may do other things.", schema_for!(RolesChanged).to_value()),
         ("user.disabled", "A user may no longer sign in.", schema_for!(Switched).to_value()),
         ("user.enabled", "A user may sign in again.", schema_for!(Switched).to_value()),
+        ("user.linked", "A user is known elsewhere.", schema_for!(Identity).to_value()),
         ("user.signed_in", "A user signed in.", schema_for!(Session).to_value()),
         ("user.signed_out", "A user signed out.", schema_for!(Session).to_value()),
         ("user.session.revoked", "A session was ended for safety.", schema_for!(SessionRevoked).to_value()),
         ("user.sign_in.failed", "Somebody could not sign in.", schema_for!(SignInFailed).to_value()),
+        ("token.created", "There is a new API token.", schema_for!(TokenCreated).to_value()),
+        ("token.revoked", "An API token is worth nothing any more.", schema_for!(TokenRevoked).to_value()),
+        ("access.denied", "Somebody asked for what they may not.", schema_for!(AccessDenied).to_value()),
     ]
 }

@@ -1,0 +1,11 @@
+-- executions_chain: how deep a chain of executions an event is at the end of, and how many there are in it.
+-- Takes   correlation: uuid; seq of the event: bigint; execution that the event is of, if any: uuid
+-- Returns depth: int, of an execution that the event starts: one more than the execution's; of an event that is of
+--         none, one more than the deepest that an earlier event started;
+--         following: bigint, executions of the chain that are not its first
+select coalesce(
+         (select depth + 1 from executions where id = $3),
+         max(depth) filter (where coalesce((state #>> '{trigger,seq}')::bigint, 0) < $2) + 1,
+         0) as depth,
+       count(*) filter (where depth > 0) as following
+  from executions where correlation_id = $1;

@@ -1,0 +1,2 @@
+-- notification_forget: sql/functions/notification_forget.sql
+select notification_forget();

@@ -1,0 +1,3 @@
+-- runbooks_triggered: runbooks that events can start.
+-- Returns state: json
+select state from runbooks where triggered;

@@ -1,0 +1,506 @@
+//! Runbooks and executions as clients see and send them.
+//!
+//! The shapes are those of `domain::automation`, so one goes into the other by their JSON: a field that one of them
+//! lacks is found by the first test that sends it.
+
+use std::collections::BTreeMap;
+
+use poem::http::StatusCode;
+use poem_openapi::types::{ParseFromJSON, ToJSON};
+use poem_openapi::{Enum, Object};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::automation::Definition;
+use crate::domain::automation::execution::{Execution, allowed_actions};
+use crate::domain::automation::runbook::Runbook;
+use crate::http::problem::Problem;
+use crate::http::text::Text;
+use crate::log::stamp;
+
+/// What a runbook says.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookDefinition", deny_unknown_fields)]
+pub struct DefinitionView {
+    /// One line, 1 to 200 characters; unique among runbooks that are not put away.
+    name: Text,
+    /// At most 2,000 characters.
+    #[oai(default)]
+    description: Text,
+    /// At most 50.
+    #[oai(default)]
+    inputs: Vec<InputView>,
+    /// In order, 1 to 50.
+    steps: Vec<StepView>,
+    /// Executions that may run at once, 1 to 100; others wait in the queue.
+    #[oai(default = "one")]
+    max_concurrent: u32,
+    /// From the start to the end, approvals included, in seconds.
+    timeout_s: Option<u32>,
+    /// Starts it at times.
+    schedule: Option<ScheduleView>,
+    /// Starts it when something happens.
+    on_event: Option<EventTriggerView>,
+}
+
+/// One typed input, in texts of steps `{{inputs.name}}`.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookInput", deny_unknown_fields)]
+pub struct InputView {
+    /// Of `a-z`, `0-9` and `_`.
+    name: Text,
+    #[oai(default)]
+    description: Text,
+    /// Default `text`.
+    #[oai(default)]
+    kind: InputKindView,
+    /// Masked wherever it would show, and forgotten when the execution ends; `http` and `command` may use it.
+    #[oai(default)]
+    secret: bool,
+    /// Nothing starts without a value.
+    #[oai(default)]
+    required: bool,
+    /// Taken when no value is given.
+    default: Option<Value>,
+    /// Of the kind `choice`.
+    #[oai(default)]
+    choices: Vec<Text>,
+}
+
+/// What a value must be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Enum)]
+#[oai(rename = "RunbookInputKind", rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum InputKindView {
+    #[default]
+    Text,
+    Integer,
+    Boolean,
+    Choice,
+}
+
+/// One step: exactly one of `http`, `wait`, `notification`, `incident`, `approval` and `command`.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookStep", deny_unknown_fields, skip_serializing_if_is_none)]
+pub struct StepView {
+    /// One line; unique in the runbook.
+    name: Text,
+    /// For one attempt, in seconds, at most a week; default 60, of an approval 86,400.
+    timeout_s: Option<u32>,
+    /// What follows a failed attempt.
+    retry: Option<RetryView>,
+    /// When its last attempt failed, the next step comes all the same.
+    #[oai(default)]
+    continue_on_failure: bool,
+    /// It may be begun again when its process was lost and nobody knows how far it came.
+    #[oai(default)]
+    repeatable: bool,
+    /// Sends a request.
+    http: Option<HttpView>,
+    /// Lets time pass.
+    wait: Option<WaitView>,
+    /// Says something, as the event `automation.notified`.
+    notification: Option<NotificationView>,
+    /// Changes an incident.
+    incident: Option<IncidentUpdateView>,
+    /// Waits for a person.
+    approval: Option<ApprovalView>,
+    /// Runs a program of the allow-list.
+    command: Option<CommandView>,
+}
+
+/// Attempts with pauses that double.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookRetry", deny_unknown_fields)]
+pub struct RetryView {
+    /// In all, 1 to 100.
+    attempts: u32,
+    /// Before the second attempt, in seconds; doubled before each further one, up to an hour.
+    pause_s: u32,
+}
+
+/// An HTTP request. Redirects are not followed.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookHttp", deny_unknown_fields)]
+pub struct HttpView {
+    method: MethodView,
+    url: Text,
+    #[oai(default)]
+    headers: BTreeMap<String, Text>,
+    body: Option<Text>,
+    /// Statuses that are a success; none: 200 to 299.
+    #[oai(default)]
+    expect: Vec<u16>,
+}
+
+/// HTTP verbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[oai(rename = "RunbookHttpMethod", rename_all = "UPPERCASE")]
+#[allow(missing_docs)]
+pub enum MethodView {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+/// Time that passes.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookWait", deny_unknown_fields)]
+pub struct WaitView {
+    seconds: u32,
+}
+
+/// What is said.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookNotification", deny_unknown_fields)]
+pub struct NotificationView {
+    subject: Text,
+    text: Text,
+}
+
+/// A change of an incident.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookIncidentUpdate", deny_unknown_fields)]
+pub struct IncidentUpdateView {
+    /// Its id, or its key such as `INC-42`.
+    incident: Text,
+    comment: Option<Text>,
+    /// As for `POST /incidents/{incident}/status`.
+    status: Option<Text>,
+    assignee: Option<Text>,
+}
+
+/// A question to a person.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookApproval", deny_unknown_fields)]
+pub struct ApprovalView {
+    prompt: Text,
+    /// Whoever started the execution may not approve it.
+    #[oai(default)]
+    by_another: bool,
+}
+
+/// A program of the allow-list in the configuration. There is no shell.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookCommand", deny_unknown_fields)]
+pub struct CommandView {
+    /// The allow-list's name for it.
+    name: Text,
+    /// Behind those of the allow-list, each as it is. One that begins with an input is never an option.
+    #[oai(default)]
+    arguments: Vec<Text>,
+}
+
+/// At times.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookSchedule", deny_unknown_fields)]
+pub struct ScheduleView {
+    /// Minute, hour, day of month, month, day of week; six fields begin with the second.
+    cron: Text,
+    /// An IANA name, such as `Europe/Berlin`.
+    time_zone: Text,
+    /// Values for inputs.
+    #[oai(default)]
+    inputs: BTreeMap<String, Value>,
+}
+
+/// When something happens.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookEventTrigger", deny_unknown_fields)]
+pub struct EventTriggerView {
+    /// Types such as `incident.created`, or families such as `incident.*`.
+    types: Vec<Text>,
+    /// What must hold of the event, too, such as `data.severity in ["P0", "P1"]`.
+    #[oai(default)]
+    condition: Text,
+    /// Values for inputs.
+    #[oai(default)]
+    inputs: BTreeMap<String, Value>,
+    /// Values for inputs, each from the event, by a JSON pointer such as `/data/number`.
+    #[oai(default)]
+    inputs_from: BTreeMap<String, Text>,
+}
+
+/// A runbook as it is now.
+#[derive(Debug, Object)]
+#[oai(rename = "Runbook")]
+pub struct RunbookView {
+    /// Its stream is `runbook/<id>`.
+    id: Uuid,
+    definition: DefinitionView,
+    /// Put away: nothing starts it.
+    archived: bool,
+    /// The actor who wrote it.
+    created_by: String,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+    /// How many events made this state; the ETag.
+    version: i64,
+}
+
+/// A page of runbooks.
+#[derive(Debug, Object)]
+pub struct RunbookPage {
+    /// At most `limit`.
+    pub items: Vec<RunbookView>,
+    /// Pass it as `cursor` for the next page; absent on the last one.
+    #[oai(skip_serializing_if_is_none)]
+    pub next: Option<String>,
+}
+
+/// Values, and why.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct NewRun {
+    #[oai(default)]
+    inputs: BTreeMap<String, Value>,
+    /// At most 2,000 characters.
+    pub reason: Option<Text>,
+}
+
+impl NewRun {
+    /// As they were given.
+    pub fn inputs(&self) -> BTreeMap<String, Value> {
+        self.inputs.clone()
+    }
+}
+
+/// Why.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "AutomationReason", deny_unknown_fields)]
+pub struct Reason {
+    /// At most 2,000 characters.
+    pub reason: Option<Text>,
+}
+
+/// Why, and what was forgotten.
+#[derive(Debug, Clone, Object)]
+#[oai(deny_unknown_fields)]
+pub struct Resumption {
+    /// At most 2,000 characters.
+    pub reason: Option<Text>,
+    /// Values for the execution's secret inputs.
+    #[oai(default)]
+    secrets: BTreeMap<String, Text>,
+}
+
+impl Resumption {
+    /// As they were given.
+    pub fn secrets(&self) -> BTreeMap<String, Value> {
+        self.secrets.iter().map(|(name, value)| (name.clone(), Value::String(value.0.clone()))).collect()
+    }
+}
+
+macro_rules! word {
+    ($(#[$about:meta])* $name:ident { $($value:ident = $word:literal),+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+        pub enum $name { $(#[oai(rename = $word)] #[allow(missing_docs)] $value),+ }
+
+        impl $name {
+            /// As it is stored; not every one of these is asked for in a filter.
+            #[allow(dead_code)]
+            pub fn word(self) -> &'static str {
+                match self { $($name::$value => $word),+ }
+            }
+        }
+    };
+}
+
+word! {
+    /// How far along an execution is.
+    ExecutionStatus {
+        Queued = "queued", Running = "running", WaitingApproval = "waiting_approval", Succeeded = "succeeded",
+        Failed = "failed", TimedOut = "timed_out", Cancelled = "cancelled"
+    }
+}
+word! {
+    /// What started an execution.
+    TriggerKind { Manual = "manual", Schedule = "schedule", Event = "event" }
+}
+word! {
+    /// How far along a step is.
+    StepStatus {
+        Pending = "pending", Running = "running", Succeeded = "succeeded", Failed = "failed", TimedOut = "timed_out",
+        Interrupted = "interrupted", Cancelled = "cancelled"
+    }
+}
+word! {
+    /// What people can do to an execution as it is now.
+    ExecutionAction { Approve = "approve", Reject = "reject", Cancel = "cancel", Resume = "resume" }
+}
+
+/// What started an execution.
+#[derive(Debug, Object)]
+#[oai(rename = "ExecutionTrigger", skip_serializing_if_is_none)]
+pub struct TriggerView {
+    kind: TriggerKind,
+    /// Of a schedule: which of its times.
+    at: Option<OffsetDateTime>,
+    /// Of an event: its place in the log.
+    seq: Option<i64>,
+    /// Of an event.
+    #[oai(rename = "type")]
+    event_type: Option<String>,
+    /// Of an event.
+    stream: Option<String>,
+}
+
+/// A step of an execution.
+#[derive(Debug, Object)]
+#[oai(rename = "ExecutionStep")]
+pub struct StepRunView {
+    name: String,
+    status: StepStatus,
+    /// Attempts begun.
+    attempt: u32,
+    started_at: Option<OffsetDateTime>,
+    finished_at: Option<OffsetDateTime>,
+    /// The end of a pause, or the last moment for a decision.
+    due_at: Option<OffsetDateTime>,
+    /// What came of the last attempt.
+    reason: Option<String>,
+}
+
+/// An execution as it is now.
+#[derive(Debug, Object)]
+#[oai(rename = "Execution")]
+pub struct ExecutionView {
+    /// Its stream is `execution/<id>`.
+    id: Uuid,
+    runbook_id: Uuid,
+    runbook_version: i64,
+    /// As the runbook was when this was queued.
+    definition: DefinitionView,
+    /// Values; those of secrets are masked.
+    inputs: BTreeMap<String, Value>,
+    trigger: TriggerView,
+    /// Why it was started.
+    reason: String,
+    /// Executions that led to this one.
+    depth: u32,
+    /// Shared by everything that follows from one first command.
+    correlation_id: Uuid,
+    status: ExecutionStatus,
+    steps: Vec<StepRunView>,
+    /// The step under way or next, from 0.
+    step: u32,
+    /// Somebody wants it to end.
+    cancel_reason: Option<String>,
+    /// Why it ended as it did.
+    end_reason: Option<String>,
+    /// The process that runs it, or ran it last.
+    runner: Option<Uuid>,
+    /// The actor who started it.
+    queued_by: String,
+    queued_at: OffsetDateTime,
+    started_at: Option<OffsetDateTime>,
+    ended_at: Option<OffsetDateTime>,
+    /// Until when it must end.
+    deadline: Option<OffsetDateTime>,
+    updated_at: OffsetDateTime,
+    /// How many events made this state; the ETag.
+    version: i64,
+    /// What people can do to it as it is now.
+    allowed_actions: Vec<ExecutionAction>,
+}
+
+/// A page of executions.
+#[derive(Debug, Object)]
+pub struct ExecutionPage {
+    /// At most `limit`.
+    pub items: Vec<ExecutionView>,
+    /// Pass it as `cursor` for the next page; absent on the last one.
+    #[oai(skip_serializing_if_is_none)]
+    pub next: Option<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// The limits of a step when it names none, in seconds.
+const STEP_S: u32 = 60;
+const APPROVAL_S: u32 = 24 * 3_600;
+
+impl DefinitionView {
+    /// As the rules want it.
+    ///
+    /// # Errors
+    /// 422 where a step does nothing, or two things.
+    pub fn definition(mut self) -> Result<Definition, Problem> {
+        let mut wrong = Vec::new();
+        for (index, step) in self.steps.iter_mut().enumerate() {
+            let asks = step.approval.is_some();
+            step.timeout_s.get_or_insert(if asks { APPROVAL_S } else { STEP_S });
+            let done = [
+                step.http.is_some(),
+                step.wait.is_some(),
+                step.notification.is_some(),
+                step.incident.is_some(),
+                asks,
+                step.command.is_some(),
+            ];
+            if done.into_iter().filter(|does| *does).count() != 1 {
+                let message = "is exactly one of http, wait, notification, incident, approval, command";
+                wrong.push((format!("/steps/{index}"), message.to_owned()));
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(Problem::unacceptable("invalid", "the input is not acceptable: errors says why").errors(wrong));
+        }
+        let json = self.to_json().unwrap_or_default();
+        serde_json::from_value(json).map_err(|error| Problem::unacceptable("invalid", error.to_string()))
+    }
+
+    fn of(definition: &Definition) -> Result<DefinitionView, Problem> {
+        shape(json!(definition))
+    }
+}
+
+impl RunbookView {
+    /// As clients see it.
+    pub fn of(runbook: &Runbook) -> Result<RunbookView, Problem> {
+        Ok(RunbookView {
+            id: runbook.id,
+            definition: DefinitionView::of(&runbook.definition)?,
+            archived: runbook.archived,
+            created_by: runbook.created_by.clone(),
+            created_at: runbook.created_at,
+            updated_at: runbook.updated_at,
+            version: runbook.version,
+        })
+    }
+}
+
+impl ExecutionView {
+    /// As clients see it.
+    pub fn of(execution: &Execution) -> Result<ExecutionView, Problem> {
+        let mut inputs = execution.inputs.clone();
+        let masked = || Value::String(crate::domain::automation::MASKED.to_owned());
+        inputs.extend(execution.secret_inputs.iter().map(|name| (name.clone(), masked())));
+        let mut json = json!(execution);
+        let names = execution.definition.steps.iter().map(|step| step.name.clone());
+        for (step, name) in json["steps"].as_array_mut().into_iter().flatten().zip(names) {
+            step["name"] = Value::String(name);
+        }
+        json["inputs"] = json!(inputs);
+        json["updated_at"] = json!(stamp::text(execution.updated_at));
+        json["allowed_actions"] =
+            allowed_actions(execution).into_iter().map(|action| Value::from(action.as_str())).collect();
+        shape(json)
+    }
+}
+
+/// What has the shape already.
+fn shape<T: ParseFromJSON>(json: Value) -> Result<T, Problem> {
+    T::parse_from_json(Some(json)).map_err(|error| {
+        tracing::error!(error = error.message(), "a state has another shape than the contract");
+        let detail = "this was written by a newer version of the server";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    })
+}

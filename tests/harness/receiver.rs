@@ -1,0 +1,101 @@
+//! Somebody else's server: takes webhooks, remembers them, and answers as it is told.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct Received {
+    pub path: String,
+    pub headers: HashMap<String, String>,
+    pub body: String,
+}
+
+impl Received {
+    /// The payload.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// Of the incident that it tells of.
+    pub fn title(&self) -> String {
+        self.json()["data"]["data"]["title"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Listens on a port of its own until it is dropped.
+pub struct Receiver {
+    pub url: String,
+    requests: mpsc::Receiver<Received>,
+    answers: Arc<Mutex<VecDeque<String>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Receiver {
+    pub async fn start() -> Receiver {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let (send, requests) = mpsc::channel(10_000);
+        let answers: Arc<Mutex<VecDeque<String>>> = Arc::default();
+        let scripted = answers.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(stream, send.clone(), scripted.clone()));
+            }
+        });
+        Receiver { url, requests, answers, task }
+    }
+
+    /// The next requests are answered so (`503 Busy\r\nretry-after: 5`), in this order; all others with 204.
+    pub fn answers(&self, heads: &[&str]) {
+        self.answers.lock().unwrap().extend(heads.iter().map(|&head| head.to_owned()));
+    }
+
+    /// The next request.
+    pub async fn next(&mut self) -> Received {
+        timeout(PATIENCE, self.requests.recv()).await.expect("a webhook").unwrap()
+    }
+
+    /// What came by now beyond what was asked for.
+    pub fn rest(&mut self) -> Vec<Received> {
+        std::iter::from_fn(|| self.requests.try_recv().ok()).collect()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(stream: TcpStream, requests: mpsc::Sender<Received>, answers: Arc<Mutex<VecDeque<String>>>) {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut headers = HashMap::new();
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await.unwrap();
+        let Some((name, value)) = line.trim().split_once(": ") else { break };
+        headers.insert(name.to_ascii_lowercase(), value.to_owned());
+    }
+    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    let head = answers.lock().unwrap().pop_front().unwrap_or_else(|| "204 No Content".to_owned());
+    requests.send(Received { path, headers, body: String::from_utf8(body).unwrap() }).await.unwrap();
+    let body = if head.starts_with("204") { "" } else { "hello" };
+    let length = if body.is_empty() { "" } else { "content-length: 5\r\n" };
+    let _ = stream.write_all(format!("HTTP/1.1 {head}\r\n{length}connection: close\r\n\r\n{body}").as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
