@@ -32,8 +32,10 @@ async fn a_mistyped_address_is_a_problem_and_not_a_page() {
     let world = world().await;
     let server = world.serve().await;
     let client = server.admin().await;
-    client.get("/nowhere").await.is_problem(404, "not_found");
-    for path in ["/api/v1/nowhere", "/api", "/assets/none.js", "/assets/../../../Cargo.toml", "/index.html.gz"] {
+    for path in ["/nowhere", "/index.html.gz"] {
+        client.get(path).await.is_problem(404, "not_found");
+    }
+    for path in ["/api/v1/nowhere", "/api", "/assets/none.js", "/assets/..%2f..%2fpackage.json"] {
         let answer = browse(&client, path).await;
         assert!(answer.text.contains("not_found"), "{path}: {} {}", answer.status, answer.text);
     }
