@@ -16,9 +16,11 @@ use crate::domain::automation::{
     Action, Approval, IncidentUpdate, Notification, Step, Unrenderable, render, render_argument,
 };
 use crate::domain::incident::{self, Transition};
+use crate::domain::server::{self, Server};
 use crate::incidents;
 use crate::log::{State, Write};
 use crate::postgres::QueryError;
+use crate::servers::{self, Finding};
 
 /// Between two looks at an incident that the database does not show now.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -39,6 +41,13 @@ pub enum Also {
     Notify(Notification),
     /// A change of an incident.
     Incident(IncidentUpdate),
+    /// What a test of a server found.
+    Server {
+        /// The server's id or name.
+        name: String,
+        /// What was found.
+        finding: Finding,
+    },
 }
 
 /// Events of the execution's own, and writes and states of others.
@@ -57,12 +66,12 @@ pub async fn act(run: &mut Run) -> Result<Done, Stopped> {
         Action::Wait(wait) => {
             let until =
                 state.started_at.unwrap_or_else(OffsetDateTime::now_utc) + time::Duration::seconds(wait.seconds.into());
-            within(halt, pass(until)).await?
+            within(halt, async { told(pass(until).await) }).await?
         }
         Action::Http(request) => {
             let mut output = output(run, state.attempt);
             let sent = http::send(&run.app.egress, request, &run.inputs, &mut output);
-            let done = within(halt, sent).await?;
+            let done = within(halt, async { told(sent.await) }).await?;
             output.flush().await?;
             done
         }
@@ -81,6 +90,10 @@ pub async fn act(run: &mut Run) -> Result<Done, Stopped> {
             let mut output = output(run, state.attempt);
             command::run(&run.held, allowed, &arguments, &mut output, halt).await?.into()
         }
+        Action::ServerTest(wanted) => match render(&wanted.server, &run.inputs) {
+            Ok(name) => within(halt, test(run, &name)).await?,
+            Err(error) => failed(&error.to_string()),
+        },
         Action::Incident(update) => match rendered_incident(update, run) {
             Ok(update) => Done { ended: succeeded("recorded"), also: Also::Incident(update) },
             Err(error) => failed(&error.to_string()),
@@ -117,22 +130,49 @@ fn halt(run: &Run, step: &Step, started_at: Option<OffsetDateTime>) -> impl Futu
 }
 
 /// The work, unless something ends it: then it is left where it stands.
-async fn within(
-    halt: impl Future<Output = Halt>,
-    work: impl Future<Output = Result<String, String>>,
-) -> Result<Done, Stopped> {
+async fn within(halt: impl Future<Output = Halt>, work: impl Future<Output = Done>) -> Result<Done, Stopped> {
     tokio::select! {
         biased;
-        done = work => Ok(match done {
-            Ok(said) => succeeded(&said).into(),
-            Err(said) => failed(&said),
-        }),
+        done = work => Ok(done),
         why = halt => match why {
             Halt::Lost => Err(Stopped::Lost),
             Halt::Cancelled => Ok(ended(Outcome::Cancelled, "it was ended").into()),
             Halt::TimedOut(reason) => Ok(ended(Outcome::TimedOut, &reason).into()),
         },
     }
+}
+
+fn told(outcome: Result<String, String>) -> Done {
+    match outcome {
+        Ok(said) => succeeded(&said).into(),
+        Err(said) => failed(&said),
+    }
+}
+
+/// Tests a server of the inventory. What is found is the server's as well.
+async fn test(run: &Run, name: &str) -> Done {
+    let server = match server(run, name).await {
+        Ok(server) => server,
+        Err(said) => return failed(&said),
+    };
+    let finding = servers::test(&run.app.egress, &server).await;
+    if let Err(error) = servers::keep_measure(&run.app.background, server.id, &finding).await {
+        tracing::debug!(%error, "a measurement is not kept");
+    }
+    let outcome = if finding.answers { Outcome::Succeeded } else { Outcome::Failed };
+    Done { ended: ended(outcome, &finding.message), also: Also::Server { name: name.to_owned(), finding } }
+}
+
+async fn server(run: &Run, name: &str) -> Result<Server, String> {
+    let id = name.parse().ok();
+    let found = loop {
+        match servers::show(&run.app.background, id, id.is_none().then_some(name)).await {
+            Ok((_, found)) => break found,
+            Err(error) => tracing::debug!(%error, "a server cannot be read now"),
+        }
+        sleep(AGAIN).await;
+    };
+    found.filter(|server| !server.deleted).ok_or_else(|| format!("there is no server {name}"))
 }
 
 async fn pass(until: OffsetDateTime) -> Result<String, String> {
@@ -161,11 +201,17 @@ impl Also {
     /// # Errors
     /// The lease is another's.
     pub async fn effects(&self, run: &Run, ended: &mut Ended, now: OffsetDateTime) -> Result<Option<Effects>, Stopped> {
-        if ended.outcome != Outcome::Succeeded {
-            return Ok(Some(Effects::default()));
-        }
         match self {
             Also::Nothing => Ok(Some(Effects::default())),
+            Also::Server { name, finding } => {
+                let observed = tokio::select! {
+                    observed = observe(run, name, finding, now) => observed,
+                    () = run.held.lost.cancelled() => return Err(Stopped::Lost),
+                };
+                // A server that is gone meanwhile has no status to change.
+                Ok(Some(observed.unwrap_or_default()))
+            }
+            _ if ended.outcome != Outcome::Succeeded => Ok(Some(Effects::default())),
             Also::Notify(Notification { subject, text }) => {
                 let (subject, text) = (subject.clone(), text.clone());
                 let runbook = run.state.definition.name.clone();
@@ -187,6 +233,18 @@ impl Also {
             }
         }
     }
+}
+
+/// The change of a server's status, as its own rules decide it.
+async fn observe(run: &Run, name: &str, finding: &Finding, now: OffsetDateTime) -> Result<Effects, String> {
+    let before = server(run, name).await?;
+    let observed = server::Command::Observe { answers: finding.answers, message: finding.message.clone() };
+    let events = server::decide(Some(&before), &observed, now).map_err(|refusal| refusal.to_string())?;
+    if events.is_empty() {
+        return Ok(Effects::default());
+    }
+    let (write, state, _) = servers::write(Some(&before), before.id, &events, &run.cause(), now);
+    Ok((Vec::new(), vec![write], vec![state]))
 }
 
 /// The change of an incident, as its own rules decide it.

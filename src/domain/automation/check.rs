@@ -119,8 +119,10 @@ impl Found {
                     }
                 }
             }
-            if matches!(step.action, Action::Incident(_) | Action::Notification(_) | Action::Approval(_))
-                && step.action.texts().into_iter().flat_map(render::names).any(|name| definition.is_secret(&name))
+            if matches!(
+                step.action,
+                Action::Incident(_) | Action::Notification(_) | Action::Approval(_) | Action::ServerTest(_)
+            ) && step.action.texts().into_iter().flat_map(render::names).any(|name| definition.is_secret(&name))
             {
                 self.add(format!("/steps/{index}"), "would write a secret down: only http and command may use one");
             }
@@ -147,6 +149,7 @@ impl Found {
                     self.add(at("timeout_s"), "is shorter than the wait");
                 }
             }
+            Action::ServerTest(test) => self.line(at("server_test/server"), &test.server),
             Action::Notification(notification) => {
                 self.line(at("notification/subject"), &notification.subject);
                 self.text(at("notification/text"), &notification.text);

@@ -97,6 +97,7 @@ pub struct Retry {
 pub enum Action {
     Http(Http),
     Wait(Wait),
+    ServerTest(ServerTest),
     Notification(Notification),
     Incident(IncidentUpdate),
     Approval(Approval),
@@ -138,6 +139,14 @@ pub enum Method {
 pub struct Wait {
     /// Whole seconds.
     pub seconds: u32,
+}
+
+/// Tests a server of the inventory, as `POST /servers/{server}/test` does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerTest {
+    /// Its id or name.
+    pub server: String,
 }
 
 /// Says something, as the event `automation.notified`: whoever has a rule for it is told.
@@ -192,7 +201,7 @@ impl Step {
             || match &self.action {
                 Action::Http(http) => !matches!(http.method, Method::Post | Method::Patch),
                 Action::Command(_) => false,
-                Action::Wait(_) | Action::Approval(_) => true,
+                Action::Wait(_) | Action::ServerTest(_) | Action::Approval(_) => true,
                 // Recorded in the same transaction as the end of the step: both, or neither.
                 Action::Incident(_) | Action::Notification(_) => true,
             }
@@ -213,6 +222,7 @@ impl Action {
                 [http.url.as_str()].into_iter().chain(headers).chain(http.body.as_deref()).collect()
             }
             Action::Wait(_) => Vec::new(),
+            Action::ServerTest(test) => vec![&test.server],
             Action::Notification(notification) => vec![&notification.subject, &notification.text],
             Action::Incident(update) => {
                 let said = [&update.comment, &update.status, &update.assignee];

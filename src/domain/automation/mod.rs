@@ -33,7 +33,7 @@ use serde_json::Value;
 pub use check::{NOTE_CHARS, Violation, check, is_note};
 pub use definition::{
     Action, Approval, Command, Definition, EventTrigger, Http, IncidentUpdate, Input, InputKind, Method, Notification,
-    Retry, Schedule, Step, Wait,
+    Retry, Schedule, ServerTest, Step, Wait,
 };
 pub use inputs::{Inputs, bind};
 pub use mask::{MASKED, Mask};

@@ -80,7 +80,7 @@ pub enum InputKindView {
     Choice,
 }
 
-/// One step: exactly one of `http`, `wait`, `notification`, `incident`, `approval` and `command`.
+/// One step: exactly one of `http`, `wait`, `server_test`, `notification`, `incident`, `approval` and `command`.
 #[derive(Debug, Clone, Object)]
 #[oai(rename = "RunbookStep", deny_unknown_fields, skip_serializing_if_is_none)]
 pub struct StepView {
@@ -100,6 +100,8 @@ pub struct StepView {
     http: Option<HttpView>,
     /// Lets time pass.
     wait: Option<WaitView>,
+    /// Tests a server of the inventory.
+    server_test: Option<ServerTestView>,
     /// Says something, as the event `automation.notified`.
     notification: Option<NotificationView>,
     /// Changes an incident.
@@ -152,6 +154,14 @@ pub enum MethodView {
 #[oai(rename = "RunbookWait", deny_unknown_fields)]
 pub struct WaitView {
     seconds: u32,
+}
+
+/// A test of a server.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookServerTest", deny_unknown_fields)]
+pub struct ServerTestView {
+    /// Its id or name.
+    server: Text,
 }
 
 /// What is said.
@@ -440,13 +450,14 @@ impl DefinitionView {
             let done = [
                 step.http.is_some(),
                 step.wait.is_some(),
+                step.server_test.is_some(),
                 step.notification.is_some(),
                 step.incident.is_some(),
                 asks,
                 step.command.is_some(),
             ];
             if done.into_iter().filter(|does| *does).count() != 1 {
-                let message = "is exactly one of http, wait, notification, incident, approval, command";
+                let message = "is exactly one of http, wait, server_test, notification, incident, approval, command";
                 wrong.push((format!("/steps/{index}"), message.to_owned()));
             }
         }

@@ -216,6 +216,12 @@ export interface components {
                         seconds: number;
                     };
                 } | {
+                    /** @description Tests a server of the inventory, as `POST /servers/{server}/test` does. */
+                    server_test: {
+                        /** @description Its id or name. */
+                        server: string;
+                    };
+                } | {
                     /** @description Says something, as the event `automation.notified`: whoever has a rule for it is told. */
                     notification: {
                         /** @description One line. */
@@ -440,6 +446,12 @@ export interface components {
                         seconds: number;
                     };
                 } | {
+                    /** @description Tests a server of the inventory, as `POST /servers/{server}/test` does. */
+                    server_test: {
+                        /** @description Its id or name. */
+                        server: string;
+                    };
+                } | {
                     /** @description Says something, as the event `automation.notified`: whoever has a rule for it is told. */
                     notification: {
                         /** @description One line. */
@@ -599,6 +611,12 @@ export interface components {
                         seconds: number;
                     };
                 } | {
+                    /** @description Tests a server of the inventory, as `POST /servers/{server}/test` does. */
+                    server_test: {
+                        /** @description Its id or name. */
+                        server: string;
+                    };
+                } | {
                     /** @description Says something, as the event `automation.notified`: whoever has a rule for it is told. */
                     notification: {
                         /** @description One line. */
@@ -748,6 +766,12 @@ export interface components {
                          * @description Whole seconds.
                          */
                         seconds: number;
+                    };
+                } | {
+                    /** @description Tests a server of the inventory, as `POST /servers/{server}/test` does. */
+                    server_test: {
+                        /** @description Its id or name. */
+                        server: string;
                     };
                 } | {
                     /** @description Says something, as the event `automation.notified`: whoever has a rule for it is told. */

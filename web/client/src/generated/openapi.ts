@@ -4170,8 +4170,16 @@ export interface components {
             time_zone: string;
         };
         /**
+         * RunbookServerTest
+         * @description A test of a server.
+         */
+        RunbookServerTest: {
+            /** @description Its id or name. */
+            server: string;
+        };
+        /**
          * RunbookStep
-         * @description One step: exactly one of `http`, `wait`, `notification`, `incident`, `approval` and `command`.
+         * @description One step: exactly one of `http`, `wait`, `server_test`, `notification`, `incident`, `approval` and `command`.
          */
         RunbookStep: {
             /** @description Waits for a person. */
@@ -4198,6 +4206,8 @@ export interface components {
             repeatable?: boolean;
             /** @description What follows a failed attempt. */
             retry?: (components["schemas"]["RunbookRetry"] & unknown) | null;
+            /** @description Tests a server of the inventory. */
+            server_test?: (components["schemas"]["RunbookServerTest"] & unknown) | null;
             /**
              * Format: uint32
              * @description For one attempt, in seconds, at most a week; default 60, of an approval 86,400.
