@@ -1,14 +1,26 @@
 # Two commands: `make run` and `make test`. Both do all the set-up they need.
 
-.PHONY: run test faults setup setup-tests openapi
+.PHONY: run test faults setup setup-tests openapi panel
 
-# A private PostgreSQL under ./.signalbox, the API, the page, and demo traffic.
-run: setup
+# A private PostgreSQL under ./.signalbox, the API, the panel, and demo traffic. Without Node all but the panel.
+run: setup $(if $(shell command -v npm),panel)
 	cargo run --locked -- serve --demo
 
 # Everything that CI runs.
-test: setup setup-tests
+test: setup setup-tests panel
 	tests/check.sh
+
+# What browsers load, built again when its sources have changed.
+panel: web/panel/dist/index.html
+
+PANEL_SOURCES = $(shell find web/client/src web/panel -type f -not -path '*/dist/*' -not -path '*/node_modules/*')
+web/panel/dist/index.html: web/node_modules/.package-lock.json $(PANEL_SOURCES)
+	cd web && npm run build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@deploy/setup.sh node
+	cd web && npm ci --loglevel=error
+	@touch $@
 
 # The fault suite at length, then every nemesis of the round trip. Takes half an hour; tests/faults/README.md is its table.
 faults: setup setup-tests

@@ -11,5 +11,5 @@ cargo test --locked --workspace
 SIGNALBOX_BIN=$(realpath "${CARGO_TARGET_DIR:-target}/debug/signalbox")
 export SIGNALBOX_BIN
 cd web
-npm ci --loglevel=error
 npm test
+npm run end-to-end

@@ -24,6 +24,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod notifications;
+mod panel;
 mod pressure;
 mod private_postgres;
 mod process;

@@ -20,7 +20,7 @@ mod logs;
 mod me;
 mod metrics;
 mod notifications;
-mod page;
+mod panel;
 pub mod problem;
 mod roles;
 pub mod serve;
@@ -205,9 +205,11 @@ pub fn site(app: Arc<App>) -> serve::Site {
     let document = docs::document(&service);
     let known = edge::Queries::of(&document);
     let page = get(docs::Page::new(&service, &document));
+    let panel = Arc::new(poem::endpoint::make(|request| async move { panel::panel(&request).await }).map_to_response());
     let operations = Arc::new(service.into_endpoint().map_to_response().boxed());
     let site = Route::new()
-        .at("/", get(poem::endpoint::make_sync(page::home)))
+        .at("/", get(panel.clone()))
+        .at("/*path", get(panel))
         .at("/docs", page)
         .at("/openapi.json", get(docs::Document::new(&document)))
         .at("/livez", operations.clone())

@@ -1,0 +1,28 @@
+import { type components, createApi } from '@signalbox/client/api';
+import { CommandRefused } from '@signalbox/client/react';
+
+/** What the server sends and takes, by its own document. */
+export type Schemas = components['schemas'];
+
+/** Every operation, typed; signed in by the cookie, which is renewed when it expires. */
+export const api = createApi();
+
+/** What went wrong, for people: what it was and, where we know, what to do. */
+export function wordsOf(error: unknown): string {
+  if (!(error instanceof CommandRefused)) {
+    return 'The server cannot be reached. Try again when the connection is back.';
+  }
+  const { status, detail, allowed } = error.problem;
+  if (status === 412) return 'Somebody else was faster: this is the newest now. Try again if it is still wanted.';
+  return allowed?.length ? `${sentence(detail)} Possible now: ${allowed.join(', ')}.` : sentence(detail);
+}
+
+/** A refusal that will be the same next time. */
+export function isFinal(error: unknown): boolean {
+  return error instanceof CommandRefused && error.problem.status < 500 && error.problem.status !== 429;
+}
+
+function sentence(text: string): string {
+  const upper = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(upper) ? upper : `${upper}.`;
+}

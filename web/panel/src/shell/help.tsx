@@ -1,0 +1,56 @@
+import { pages } from '../pages/index.ts';
+import { Dialog } from '../widgets/dialog.tsx';
+
+const GROUPS = [
+  {
+    title: 'Everywhere',
+    keys: [
+      ['Ctrl K or ⌘K', 'Search, go to, do'],
+      ['?', 'This help'],
+      ...pages.flatMap(({ nav }) => (nav ? [[`g ${nav.key}`, nav.label] as const] : [])),
+    ],
+  },
+  {
+    title: 'Lists',
+    keys: [
+      ['j k', 'Next, previous'],
+      ['Enter', 'Open'],
+      ['x', 'Choose for an action on several'],
+      ['Escape', 'Choose none'],
+    ],
+  },
+  {
+    title: 'Incidents',
+    keys: [
+      ['e', 'Acknowledge'],
+      ['a', 'Assign to me'],
+      ['c', 'Report a new one'],
+      ['.', 'Show what is new'],
+    ],
+  },
+] as const;
+
+/** All that the keyboard does. */
+export function ShortcutHelp({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keyboard" onClose={onClose}>
+      <div className="help">
+        {GROUPS.map(({ title, keys }) => (
+          <section key={title}>
+            <h3>{title}</h3>
+            <dl>
+              {keys.map(([key, does]) => (
+                <div key={key}>
+                  <dt>
+                    <kbd>{key}</kbd>
+                  </dt>
+                  <dd>{does}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,49 @@
+import type { EventOf } from '@signalbox/client';
+
+import type { Schemas } from '../api.ts';
+
+/** What an event says, in one line. Of a type that this version does not know: its data. */
+export function whatOf(envelope: Schemas['Event']): string {
+  const event = envelope as EventOf;
+  switch (event.type) {
+    case 'incident.created':
+      return `reported INC-${event.data.number} ${event.data.title}`;
+    case 'incident.status.changed': {
+      const { old, new: now, reason, resolution } = event.data;
+      return [`moved it from ${old} to ${now}`, reason, resolution].filter(Boolean).join(': ');
+    }
+    case 'incident.assigned':
+      return event.data.new ? `assigned it to ${event.data.new}` : 'assigned it to nobody';
+    case 'incident.commented':
+      return event.data.text;
+    case 'incident.updated':
+      return changes(event.data.changes);
+    case 'incident.merged':
+      return `merged it into INC-${event.data.into.number}`;
+    case 'incident.unmerged':
+      return `separated it from INC-${event.data.from.number}`;
+    case 'incident.absorbed':
+      return `took in INC-${event.data.incident.number}`;
+    case 'incident.released':
+      return `let go INC-${event.data.incident.number}`;
+    default:
+      return facts((event as { data: unknown }).data);
+  }
+}
+
+function changes(all: object): string {
+  const words = Object.entries(all).map(([field, change]) => `${field}: ${show((change as { new: unknown }).new)}`);
+  return `changed ${words.join(', ')}`;
+}
+
+function facts(data: unknown): string {
+  if (typeof data !== 'object' || data === null) return String(data ?? '');
+  return Object.entries(data)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name.replaceAll('_', ' ')} ${show(value)}`)
+    .join(', ');
+}
+
+function show(value: unknown): string {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
+}
