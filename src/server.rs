@@ -40,6 +40,8 @@ const SUPERVISE_EVERY: Duration = Duration::from_secs(1);
 const REMEMBERED_EVENTS: i64 = 10_000;
 /// Connections for work that no request waits for.
 const BACKGROUND_POOL: usize = 3;
+/// What PostgreSQL calls its sessions, apart from those of requests.
+const BACKGROUND_NAME: &str = "signalbox-background";
 /// For the last event of an orderly stop.
 const FAREWELL_WAIT: Duration = Duration::from_secs(1);
 
@@ -172,7 +174,7 @@ impl Server {
         hub.change_mode(|mode| mode.disabled = control.word().disabled());
         let started_at = OffsetDateTime::now_utc();
         metrics.know_types(registry.all().map(|kind| kind.name));
-        let background = Database::new(&backend.pooled, BACKGROUND_POOL)?;
+        let background = Database::named(BACKGROUND_NAME, &backend.pooled, BACKGROUND_POOL)?;
         let egress = Egress::new(&config.egress_allow);
         let allowed = Allowed::read(config.commands.as_deref())?;
         let app = Arc::new(App {

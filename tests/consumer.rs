@@ -177,3 +177,39 @@ async fn a_holder_whose_process_says_nothing_any_more_is_taken_over_from_in_seco
     heir.await.unwrap();
     assert_eq!(works.load(Ordering::Relaxed), 1);
 }
+
+/// Settles everything and stores nothing of it.
+async fn pass_over(mut lease: Lease, holders: Arc<AtomicUsize>) -> Ended {
+    holders.fetch_add(1, Ordering::Relaxed);
+    loop {
+        let passed = match lease.next().await {
+            Ok(events) => lease.advance(events.last().unwrap().seq, Vec::new()).await,
+            Err(ended) => Err(ended),
+        };
+        if let Err(ended) = passed {
+            return ended;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_nothing_follows_from_move_the_checkpoint_all_the_same() {
+    let world = world().await;
+    let server = world.serve().await;
+    let (stop, holders) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
+    let passing = tokio::spawn({
+        let (consumer, holders) = (probe(&server, &stop), holders.clone());
+        async move { consumer.hold(|lease| pass_over(lease, holders.clone())).await }
+    });
+    let took_part = async {
+        while !world.value::<bool>("select exists (select from consumers where name = 'probe')").await {
+            tokio::time::sleep(Duration::from_millis(20)).await; // asks again; what is waited for is the row
+        }
+    };
+    timeout(PATIENCE, took_part).await.expect("the consumer begins");
+    world.appender.append(happening()).await.unwrap();
+    reached(&world, world.value::<i64>("select seq from log_head").await).await;
+    assert_eq!(holders.load(Ordering::Relaxed), 1, "it never began again");
+    stop.cancel();
+    passing.await.unwrap();
+}

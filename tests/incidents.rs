@@ -722,7 +722,8 @@ async fn a_viewer_reads_everything_about_incidents_and_changes_nothing() {
     let (incident, other) = (admin.report("one").await, admin.report("two").await);
     world.user("victor", Role::Viewer).await;
     let viewer = server.anonymous().sign_in("victor", PASSWORD).await;
-    assert_eq!(viewer.get("/api/v1/me").await.json["permissions"], json!(["incidents.read"]));
+    let may = json!(["automations.read", "incidents.read", "logs.read", "servers.read"]);
+    assert_eq!(viewer.get("/api/v1/me").await.json["permissions"], may);
     for path in [INCIDENTS.to_owned(), path(&incident), format!("{}/timeline", path(&incident))] {
         assert_eq!(viewer.get(&path).await.status, 200);
     }

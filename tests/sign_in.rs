@@ -396,7 +396,8 @@ async fn a_role_that_is_taken_away_takes_effect_on_open_streams_with_the_event_t
     let events: Vec<&str> =
         replayed.iter().map(|frame| frame.event.as_str()).filter(|event| !event.is_empty()).collect();
     assert_eq!(events, ["incident.created", "ready"]);
-    assert_eq!(client.get("/api/v1/me").await.json["permissions"], json!(["incidents.read", "logs.read"]));
+    let may = json!(["automations.read", "incidents.read", "logs.read", "servers.read"]);
+    assert_eq!(client.get("/api/v1/me").await.json["permissions"], may);
 }
 
 #[tokio::test]

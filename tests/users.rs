@@ -185,14 +185,14 @@ async fn nobody_gives_rights_they_lack_or_changes_who_has_more() {
     let new = |role: &str| json!({ "username": "new", "name": "New", "roles": [role] });
     let token = json!({ "name": "x", "permissions": ["users.read", "incidents.read"] });
     for (answer, missing) in [
-        (grant(&desk, "helpdesk", "admin").await, "incidents.read"),
-        (grant(&desk, "helpdesk", "viewer").await, "incidents.read"),
-        (desk.post(USERS, new("viewer")).await, "incidents.read"),
+        (grant(&desk, "helpdesk", "admin").await, "automations.approve"),
+        (grant(&desk, "helpdesk", "viewer").await, "automations.read"),
+        (desk.post(USERS, new("viewer")).await, "automations.read"),
         (desk.post("/api/v1/roles", json!({ "name": "r", "permissions": ["system.control"] })).await, "system.control"),
         (desk.patch("/api/v1/roles/helpdesk", json!({ "permissions": ["system.read"] })).await, "system.read"),
-        (desk.post(&format!("{USERS}/admin/invitation"), json!(null)).await, "incidents.read"),
-        (desk.post(&format!("{USERS}/admin/disable"), json!({})).await, "incidents.read"),
-        (desk.patch(&format!("{USERS}/vera"), json!({ "email": "me@example.org" })).await, "incidents.read"),
+        (desk.post(&format!("{USERS}/admin/invitation"), json!(null)).await, "automations.approve"),
+        (desk.post(&format!("{USERS}/admin/disable"), json!({})).await, "automations.approve"),
+        (desk.patch(&format!("{USERS}/vera"), json!({ "email": "me@example.org" })).await, "automations.read"),
         (desk.post(&format!("{USERS}/helpdesk/tokens"), token).await, "incidents.read"),
     ] {
         answer.is_problem(403, "forbidden");

@@ -16,7 +16,7 @@ begin
   if not found then
     return false;
   end if;
-  if effects <> '{}' then
+  if cardinality(effects) > 0 then
     execute format('select %I($1)', 'consumed_' || name) using effects;
   end if;
   return true;

@@ -65,8 +65,16 @@ impl Database {
     /// # Errors
     /// None that a caller can cause.
     pub fn new(direct: &Direct, size: usize) -> anyhow::Result<Database> {
+        Database::named("signalbox", direct, size)
+    }
+
+    /// The same, with sessions of this name in the eyes of PostgreSQL.
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn named(name: &str, direct: &Direct, size: usize) -> anyhow::Result<Database> {
         let mut config = direct.config.clone();
-        config.application_name("signalbox");
+        config.application_name(name);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, direct.tls.clone(), recycling);
         let pool = Pool::builder(manager)
