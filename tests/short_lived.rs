@@ -61,11 +61,17 @@ async fn after_its_time_an_event_loses_what_it_said_and_nothing_else() {
     report(&client, 12.5).await;
     report(&client, 99.0).await;
     let before = events(&client).await;
-    let hashes: String = world.value("select string_agg(encode(leaf_hash, 'hex'), ',' order by seq) from events").await;
+    // Whoever tests the server may add to the log meanwhile: what was there is what counts.
+    let hashes: String = world
+        .value(&format!(
+            "select string_agg(encode(leaf_hash, 'hex'), ',' order by seq) from events where seq <= {}",
+            before.len()
+        ))
+        .await;
 
     // Too early, nothing happens.
     assert!(read::expire(&world.database).await.unwrap().iter().all(|swept| swept.seq == 0));
-    assert_eq!(events(&client).await, before);
+    assert_eq!(events(&client).await[..before.len()], before);
     age(&world, 1).await;
     let patience = tokio::time::Instant::now() + crate::harness::PATIENCE;
     let last = before.last().unwrap()["seq"].as_i64().unwrap();
