@@ -77,14 +77,15 @@ async fn after_its_time_an_event_loses_what_it_said_and_nothing_else() {
     let last = before.last().unwrap()["seq"].as_i64().unwrap();
     let swept = loop {
         let swept = read::expire(&world.database).await.unwrap();
-        if swept[0].seq >= last {
+        // Nothing, while a server of this test is at it.
+        if swept.first().is_some_and(|swept| swept.seq >= last) {
             break swept;
         }
         assert!(tokio::time::Instant::now() < patience, "{swept:?}");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await; // asks again; the second of life is waited for
     };
     let again = read::expire(&world.database).await.unwrap();
-    assert!(again[0].seq >= swept[0].seq, "harmless");
+    assert!(again.iter().all(|again| again.seq >= swept[0].seq), "harmless");
 
     // The log, with the same numbers and hashes, and the marker in the payload's stead.
     server.app.hub.expire(&swept);
