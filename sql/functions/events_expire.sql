@@ -15,7 +15,13 @@ declare
   upto  bigint;
   until timestamptz;
 begin
-  for kind in select * from short_lived for update skip locked loop
+  for kind in select * from short_lived order by type loop
+    type := kind.type; swept_seq := kind.swept_seq; more := false;
+    select * into kind from short_lived s where s.type = kind.type for update skip locked;
+    if not found then
+      return next;
+      continue;
+    end if;
     until := clock_timestamp() - make_interval(secs => kind.ttl_s);
     -- recorded_at never goes backwards along seq, so what has had its time is a beginning of the range.
     select coalesce(max(e.seq), kind.swept_seq) into upto from events e
@@ -24,7 +30,7 @@ begin
        set data = ('{"data_hash":"' || encode(sha256(convert_to(e.data::text, 'UTF8')), 'hex') || '","expired":true}')::json
      where e.seq > kind.swept_seq and e.seq <= upto and e.type = kind.type;
     update short_lived s set swept_seq = upto where s.type = kind.type and upto > kind.swept_seq;
-    type := kind.type; swept_seq := upto; more := upto = kind.swept_seq + most;
+    swept_seq := upto; more := upto = kind.swept_seq + most;
     return next;
   end loop;
 end $$;
