@@ -15,6 +15,7 @@ use super::App;
 use super::allowed::Allowed;
 use super::answer::{Answer, Shown};
 use super::logs::Level;
+use super::page;
 use super::problem::Problem;
 use crate::domain::logs;
 use crate::domain::permission::Anyone;
@@ -301,11 +302,7 @@ pub(super) fn position(after: Option<i64>) -> Result<i64, Problem> {
 
 /// A page's size.
 pub(super) fn limit(limit: Option<i64>) -> Result<i64, Problem> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    match (1..=read::PAGE_EVENTS).contains(&limit) {
-        true => Ok(limit),
-        false => Err(Problem::bad_request("invalid_parameter", format!("limit is 1 to {}", read::PAGE_EVENTS))),
-    }
+    page::limit(limit, DEFAULT_LIMIT, read::PAGE_EVENTS)
 }
 
 /// An [`EventPage`] in the bytes that the stream sends for the same events.

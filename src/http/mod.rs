@@ -20,6 +20,7 @@ mod logs;
 mod me;
 mod metrics;
 mod notifications;
+mod page;
 mod panel;
 pub mod problem;
 mod roles;
@@ -55,10 +56,10 @@ use crate::config::ServeConfig;
 use crate::domain::user::User;
 use crate::egress::Egress;
 use crate::hub::{Hub, Places, Protection, Reset};
-use crate::log::{Appender, Head, Registry, read};
+use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
 use crate::notifications::Sender;
-use crate::postgres::{Database, QueryError};
+use crate::postgres::Database;
 use crate::projections::dashboard::{Busiest, Busy, Question, TimeZones};
 use crate::projections::incident_statistics::IncidentStatistics;
 use crate::projections::{Account, Accounts, Control, SingleFlight};
@@ -71,12 +72,6 @@ const MIN_SEQ_WAIT: Duration = Duration::from_secs(5);
 
 /// The column that is null in the one row of an empty list, which says only where the log ends.
 const HEAD_ONLY: &str = "id";
-
-/// Where the log ended when these rows were read: in each row, and there is at least one.
-fn head(rows: &[tokio_postgres::Row]) -> Result<Head, QueryError> {
-    let Some(row) = rows.first() else { return Ok(Head { epoch: Uuid::nil(), seq: 0 }) };
-    Ok(Head { epoch: row.try_get("epoch")?, seq: row.try_get("seq")? })
-}
 
 /// What handlers work with.
 pub struct App {

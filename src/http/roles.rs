@@ -14,7 +14,7 @@ use super::answer::{Answer, Done, Reply, Shown};
 use super::caller::Caller;
 use super::command::{Decision, carry_out};
 use super::denied::needs_all;
-use super::head;
+use super::page::head;
 use super::problem::Problem;
 use super::text::Text;
 use super::users::{Tag, invalid};

@@ -1,5 +1,6 @@
 //! Finding lines: pages in time's order, neighbours of a line, and how many there are.
 
+use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use tokio_postgres::Row;
@@ -15,8 +16,8 @@ use crate::postgres::{Database, QueryError};
 const SEARCHES_AT_ONCE: usize = 4;
 static TURNS: Semaphore = Semaphore::const_new(SEARCHES_AT_ONCE);
 
-/// What to find; each wish that is absent admits any line.
-#[derive(Debug, Clone, Default)]
+/// What to find; each wish that is absent admits any line. Equal for all pages of a list: a cursor is bound to it.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Search {
     /// Written at this time or later.
     pub since: Option<OffsetDateTime>,

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
+use crate::http::page;
 use crate::http::problem::Problem;
 use crate::log::Head;
 use crate::postgres::Database;
@@ -52,16 +53,12 @@ pub async fn page(
     before: Option<&str>,
     limit: Option<i64>,
 ) -> Result<(LinePage, Head), Problem> {
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MOST_LIMIT).contains(&limit) {
-        return Err(Problem::bad_request("invalid_parameter", format!("limit is 1 to {MOST_LIMIT}")));
-    }
+    let limit = page::limit(limit, DEFAULT_LIMIT, MOST_LIMIT)?;
     let (from_seq, from_line) = place(after)?;
     let (to_seq, to_line) = place(before)?;
     let sql = include_str!("../../../sql/queries/execution_lines.sql");
     let rows = database.query(sql, &[&execution, &from_seq, &from_line, &to_seq, &to_line, &(limit + 1)]).await?;
-    let head =
-        rows.first().map_or(Head { epoch: Uuid::nil(), seq: 0 }, |row| Head { epoch: row.get(0), seq: row.get(1) });
+    let head = page::head(&rows)?;
     let mut items: Vec<LineView> = rows.iter().filter_map(line).collect();
     let more = items.len() > limit as usize;
     if more && to_seq.is_some() {

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -13,8 +11,9 @@ use uuid::Uuid;
 
 use super::view::{IncidentPage, IncidentView};
 use crate::domain::incident::Incident;
+use crate::http::page::{self, List};
 use crate::http::problem::Problem;
-use crate::log::{Head, sha256};
+use crate::log::Head;
 use crate::postgres::Database;
 
 /// Rows of a page: by default, and at most.
@@ -113,14 +112,6 @@ pub struct Filter {
     pub order: Order,
 }
 
-/// The last row of a page, and of which list.
-#[derive(Serialize, Deserialize)]
-struct Cursor {
-    list: String,
-    key: String,
-    id: Uuid,
-}
-
 /// A page and the position it is true as of.
 pub async fn page(
     database: &Database,
@@ -128,14 +119,12 @@ pub async fn page(
     limit: Option<i64>,
     cursor: Option<&str>,
 ) -> Result<(IncidentPage, Head), Problem> {
-    filter.check()?;
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MOST_LIMIT).contains(&limit) {
-        return Err(Problem::bad_request("invalid_parameter", format!("limit is 1 to {MOST_LIMIT}")));
-    }
-    let list = filter.digest();
-    let after = cursor.map(|text| Cursor::read(text, &list)).transpose()?;
-    let (key, id) = after.map_or((None, None), |cursor| (Some(cursor.key), Some(cursor.id)));
+    page::short(
+        [&filter.assignee, &filter.server, &filter.words].into_iter().flatten().chain(&filter.label),
+        FILTER_CHARS,
+    )?;
+    let (limit, list) = (page::limit(limit, DEFAULT_LIMIT, MOST_LIMIT)?, List::of(filter));
+    let (key, id): (Option<String>, Option<Uuid>) = list.behind(cursor)?.unzip();
     let labels = filter.labels()?;
     let rows = database
         .query(
@@ -156,60 +145,24 @@ pub async fn page(
             ],
         )
         .await?;
-    let head =
-        rows.first().map_or(Head { epoch: Uuid::nil(), seq: 0 }, |row| Head { epoch: row.get(0), seq: row.get(1) });
     let found: Vec<(Incident, String)> = rows
         .iter()
         .filter_map(|row| row.get::<_, Option<Json<Incident>>>("state").map(|state| (state.0, row.get("key"))))
         .collect();
     let shown = &found[..found.len().min(limit as usize)];
     let next = match shown.last() {
-        Some((last, key)) if found.len() > shown.len() => Some(Cursor { list, key: key.clone(), id: last.id }.text()),
+        Some((last, key)) if found.len() > shown.len() => Some(list.cursor((key, last.id))),
         _ => None,
     };
     let items = shown.iter().map(|(incident, _)| IncidentView::from(incident)).collect();
-    Ok((IncidentPage { items, next }, head))
+    Ok((IncidentPage { items, next }, page::head(&rows)?))
 }
 
 impl Filter {
-    fn check(&self) -> Result<(), Problem> {
-        let texts = [&self.assignee, &self.server, &self.words];
-        if texts.into_iter().flatten().chain(&self.label).any(|text| text.chars().count() > FILTER_CHARS) {
-            return Err(Problem::bad_request(
-                "invalid_parameter",
-                format!("a filter has at most {FILTER_CHARS} characters"),
-            ));
-        }
-        Ok(())
-    }
-
     fn labels(&self) -> Result<Option<HashMap<&str, &str>>, Problem> {
         let pair = |label| str::split_once(label, ':');
         let labels: Option<HashMap<&str, &str>> = self.label.iter().map(|label| pair(label)).collect();
         let labels = labels.ok_or_else(|| Problem::bad_request("invalid_parameter", "label is key:value"))?;
         Ok((!labels.is_empty()).then_some(labels))
-    }
-
-    fn digest(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        BASE64_URL_SAFE_NO_PAD.encode(&sha256(text.as_bytes())[..9])
-    }
-}
-
-impl Cursor {
-    fn text(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_string(self).unwrap_or_default())
-    }
-
-    fn read(text: &str, list: &str) -> Result<Cursor, Problem> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        match serde_json::from_slice::<Cursor>(&bytes) {
-            Ok(cursor) if cursor.list == list => Ok(cursor),
-            Ok(_other) => Err(Problem::bad_request(
-                "invalid_cursor",
-                "this cursor belongs to a list with other filters or another order",
-            )),
-            Err(_malformed) => Err(Problem::bad_request("invalid_cursor", "this is not a cursor that an answer gave")),
-        }
     }
 }

@@ -16,11 +16,12 @@ use uuid::Uuid;
 use super::allowed::Allowed;
 use super::answer::{Answer, Done, Reply, Shown};
 use super::command::{Decision, carry_out};
+use super::page::within;
 use super::problem::Problem;
 use crate::domain::permission::{LogsRead, LogsWrite};
-use crate::logs;
+use crate::logs::{self, Search};
 use download::{Download, Format};
-use list::{Order, Wish};
+use list::Order;
 use sent::{Sent, Whose};
 pub use view::Level;
 use view::{Context, Histogram, LineView, Page, Receipt};
@@ -114,18 +115,19 @@ impl Logs {
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<Page>> {
         caller.app.seen(min_seq.0).await?;
-        let wish = Wish {
+        let search = list::checked(Search {
             since: since.0,
             before: before.0,
             level: level.0.map(Into::into),
             source: source.0,
             server: server.0,
             execution: execution.0,
-            words: q.0,
-            seq: seq.0,
-        };
+            words: list::words(q.0.as_deref())?,
+            batch: seq.0,
+            upto: None,
+        })?;
         let order = order.0.unwrap_or(Order::NewestFirst);
-        let (page, head) = list::page(&caller.app.database, &wish, order, limit.0, cursor.0.as_deref()).await?;
+        let (page, head) = list::page(&caller.app.database, &search, order, limit.0, cursor.0.as_deref()).await?;
         Ok(Shown::bytes_of(&page, head, caller.known.as_deref()))
     }
 
@@ -156,17 +158,17 @@ impl Logs {
         let before = before.0.unwrap_or_else(OffsetDateTime::now_utc);
         let since = since.0.or_else(|| before.checked_sub(time::Duration::DAY));
         let width_s = list::width_s(since.map_or(0, |since| (before - since).whole_seconds()), buckets);
-        let wish = Wish {
+        let search = list::checked(Search {
             since,
             before: Some(before),
             level: level.0.map(Into::into),
             source: source.0,
             server: server.0,
             execution: execution.0,
-            words: q.0,
-            seq: None,
-        };
-        let found = logs::histogram(&caller.app.database, &wish.search()?, width_s).await;
+            words: list::words(q.0.as_deref())?,
+            ..Search::default()
+        })?;
+        let found = logs::histogram(&caller.app.database, &search, width_s).await;
         let (buckets, head) = found.map_err(list::refused)?;
         Ok(Shown::bytes_of(&Histogram::of(&buckets, width_s), head, caller.known.as_deref()))
     }
@@ -196,17 +198,17 @@ impl Logs {
         /// `ndjson` (default): a `LogLine` per line. `text`: messages alone, each as it came.
         format: Query<Option<Format>>,
     ) -> Answer<Download> {
-        let wish = Wish {
+        let search = list::checked(Search {
             since: since.0,
             before: before.0,
             level: level.0.map(Into::into),
             source: source.0,
             server: server.0,
             execution: execution.0,
-            words: q.0,
-            seq: None,
-        };
-        Download::begin(caller.app.database.clone(), wish.search()?, format.0.unwrap_or(Format::Ndjson)).await
+            words: list::words(q.0.as_deref())?,
+            ..Search::default()
+        })?;
+        Download::begin(caller.app.database.clone(), search, format.0.unwrap_or(Format::Ndjson)).await
     }
 
     /// Show a log line among its neighbours
@@ -231,14 +233,4 @@ impl Logs {
         let context = Context { items: found.into_iter().map(LineView::from).collect(), place };
         Ok(Shown::bytes_of(&context, head, caller.known.as_deref()))
     }
-}
-
-/// A number that the query may leave out.
-fn within(name: &str, asked: Option<i64>, default: i64, allowed: std::ops::RangeInclusive<i64>) -> Answer<i64> {
-    let number = asked.unwrap_or(default);
-    if allowed.contains(&number) {
-        return Ok(number);
-    }
-    let detail = format!("{name} is {} to {}", allowed.start(), allowed.end());
-    Err(Problem::bad_request("invalid_parameter", detail))
 }

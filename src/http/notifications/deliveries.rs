@@ -11,6 +11,7 @@ use super::view::{AttemptView, DeliveryPage, DeliveryView, Status};
 use crate::domain::permission::NotificationsRead;
 use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Shown};
+use crate::http::page;
 use crate::http::problem::Problem;
 use crate::notifications::store;
 
@@ -42,13 +43,9 @@ impl Deliveries {
         /// `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> Answer<Shown<DeliveryPage>> {
-        let limit = limit.0.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MOST_LIMIT).contains(&limit) {
-            return Err(Problem::bad_request("invalid_parameter", format!("limit is 1 to {MOST_LIMIT}")));
-        }
+        let limit = page::limit(limit.0, DEFAULT_LIMIT, MOST_LIMIT)?;
         let before = cursor.0.map(|cursor| cursor.parse::<i64>()).transpose();
-        let before = before
-            .map_err(|_malformed| Problem::bad_request("invalid_cursor", "this is not a cursor that an answer gave"))?;
+        let before = before.map_err(|_malformed| page::malformed_cursor())?;
         super::channel(&caller.app, channel.0).await?;
         let sql = include_str!("../../../sql/queries/notification_deliveries_list.sql");
         let status = status.0.map(Status::as_str);

@@ -19,7 +19,7 @@ use super::command::{Carried, Decision, carry_out};
 use super::denied::needs_all;
 use super::problem::Problem;
 use super::sign_in::{end_others, endings, hashed, secret};
-use super::{App, head};
+use super::{App, page};
 use crate::domain::permission::{UsersRead, UsersWrite};
 use crate::domain::role::Role;
 use crate::domain::user::{self, Command, Event, Invited, Kind, Refusal, User, Violation};
@@ -89,15 +89,8 @@ impl Users {
         /// `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> Answer<Shown<UserPage>> {
-        let limit = limit.0.unwrap_or(DEFAULT_LIMIT);
-        let texts = [&q.0, &role.0, &cursor.0];
-        if !(1..=MOST_LIMIT).contains(&limit) {
-            return Err(Problem::bad_request("invalid_parameter", format!("limit is 1 to {MOST_LIMIT}")));
-        }
-        if texts.into_iter().flatten().any(|text| text.chars().count() > FILTER_CHARS) {
-            let detail = format!("a filter has at most {FILTER_CHARS} characters");
-            return Err(Problem::bad_request("invalid_parameter", detail));
-        }
+        let limit = page::limit(limit.0, DEFAULT_LIMIT, MOST_LIMIT)?;
+        page::short([&q.0, &role.0, &cursor.0].into_iter().flatten(), FILTER_CHARS)?;
         let kind = kind.0.map(|kind| Kind::from(kind).as_str());
         let sql = include_str!("../../../sql/queries/users_list.sql");
         let more = limit + 1; // one row further, to know whether there is another page
@@ -110,7 +103,7 @@ impl Users {
         } else {
             None
         };
-        Ok(Shown::bytes_of(&UserPage { items, next }, head(&rows)?, caller.known.as_deref()))
+        Ok(Shown::bytes_of(&UserPage { items, next }, page::head(&rows)?, caller.known.as_deref()))
     }
 
     /// Show a user
