@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use signalbox::domain::user::Role;
 use tokio::task::JoinSet;
 
-use crate::harness::{Answer, PASSWORD, World, execute, world};
+use crate::automations::{start, until, write};
+use crate::harness::{Answer, PASSWORD, Receiver, World, execute, world};
 
 const STATS: &str = "/api/v1/dashboard/stats";
 
@@ -156,4 +157,52 @@ async fn servers_and_log_lines_are_counted_and_the_busiest_come_first() {
     assert_eq!((&stats["servers"]["total"], total), (&json!(total), 2));
     assert_eq!(stats["logs"], json!({ "lines_per_s": 0.0, "warnings": 0, "errors": 0 }));
     assert_eq!(stats["streams"], json!({ "open": 0, "lagging": 0, "level": "normal" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_and_deliveries_are_counted_as_they_ended() {
+    let world = world().await;
+    let server = world.serve_with(&["--egress-allow=127.0.0.0/8"]).await;
+    let admin = server.admin().await;
+    let mut receiver = Receiver::start().await;
+    let channel = json!({ "name": "pager", "kind": "webhook", "url": receiver.url });
+    let channel = admin.post("/api/v1/notification-channels", channel).await.json["id"].clone();
+    let rule = json!({ "name": "what runs say", "channel": channel, "types": ["automation.notified"] });
+    assert_eq!(admin.post("/api/v1/notification-rules", rule).await.status, 201);
+
+    let say = write(&admin, "Say", json!([{ "name": "Say", "notification": { "subject": "x", "text": "y" } }])).await;
+    let ask =
+        write(&admin, "Ask", json!([{ "name": "Ask", "approval": { "prompt": "Now?", "by_another": false } }])).await;
+    let test = write(&admin, "Test", json!([{ "name": "Test", "server_test": { "server": "nowhere" } }])).await;
+    for answer in ["204 No Content", "200 OK", "410 Gone"] {
+        receiver.answers(&[answer]);
+        until(&admin, &start(&admin, &say, json!({})).await, "succeeded").await;
+        receiver.next().await;
+    }
+    until(&admin, &start(&admin, &test, json!({})).await, "failed").await;
+    for _ in 0..2 {
+        until(&admin, &start(&admin, &ask, json!({})).await, "waiting_approval").await;
+    }
+    let ended = start(&admin, &ask, json!({})).await;
+    admin.post(&format!("{ended}/cancel"), json!({})).await;
+    until(&admin, &ended, "cancelled").await;
+    // An execution of the past is none of this window's.
+    execute(&world.owner, "update executions set queued_at = queued_at - interval '25 hours' where status = 'failed'")
+        .await;
+    let mut log = admin.stream("?types=notification.*", Some(0)).await;
+    log.until("notification.channel.disabled").await;
+
+    admin.caught_up().await;
+    let stats = admin.get(STATS).await.json;
+    assert_eq!(
+        stats["automations"],
+        json!({ "queued": 0, "running": 0, "waiting_approval": 2, "succeeded": 3, "failed": 0, "timed_out": 0,
+                "cancelled": 1, "success": 1.0 })
+    );
+    assert_eq!(
+        stats["notifications"],
+        json!({ "pending": 0, "sent": 2, "failed": 1, "skipped": 0, "success": 2.0 / 3.0, "channels_disabled": 1 })
+    );
+    let week = admin.get(&format!("{STATS}?window_h=168")).await.json;
+    assert_eq!((&week["automations"]["failed"], &week["automations"]["success"]), (&json!(1), &json!(0.75)));
 }

@@ -15,5 +15,7 @@ with
 select h.epoch, h.seq, json_build_object(
          'incidents', case when 'incidents.read' = any ($3::text[]) then ({incidents}) end,
          'servers', case when 'servers.read' = any ($3) then ({servers}) end,
+         'automations', case when 'automations.read' = any ($3) then ({automations}) end,
+         'notifications', case when 'notifications.read' = any ($3) then ({notifications}) end,
          'logs', case when 'logs.read' = any ($3) then ({logs}) end) as parts
   from log_head h;

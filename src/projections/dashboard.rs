@@ -12,7 +12,7 @@ use crate::log::Head;
 use crate::postgres::{Database, QueryError};
 
 /// Events of these types change the figures.
-pub const CHANGED_BY: &[&str] = &["incident.", "server.", "log."];
+pub const CHANGED_BY: &[&str] = &["incident.", "server.", "automation.", "notification.", "log."];
 /// Events of these types change how busy servers are.
 pub const UTILIZATION_CHANGED_BY: &[&str] = &["server."];
 
@@ -32,6 +32,8 @@ static QUERY: LazyLock<String> = LazyLock::new(|| {
         .replace("{figures}", &part(include_str!("../../sql/queries/incident_statistics.sql")))
         .replace("{incidents}", &part(include_str!("../../sql/queries/dashboard_incidents.sql")))
         .replace("{servers}", &part(include_str!("../../sql/queries/dashboard_servers.sql")))
+        .replace("{automations}", &part(include_str!("../../sql/queries/dashboard_automations.sql")))
+        .replace("{notifications}", &part(include_str!("../../sql/queries/dashboard_notifications.sql")))
         .replace("{logs}", &part(include_str!("../../sql/queries/dashboard_logs.sql")))
 });
 

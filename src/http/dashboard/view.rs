@@ -24,6 +24,10 @@ pub struct Stats {
     incidents: Option<Incidents>,
     /// With `servers.read`.
     servers: Option<Servers>,
+    /// With `automations.read`.
+    automations: Option<Automations>,
+    /// With `notifications.read`.
+    notifications: Option<Notifications>,
     /// With `logs.read`.
     logs: Option<Logs>,
     /// Of the process that answers; with `system.read`.
@@ -35,6 +39,8 @@ pub struct Stats {
 pub struct Parts {
     incidents: Option<Incidents>,
     servers: Option<Servers>,
+    automations: Option<Automations>,
+    notifications: Option<Notifications>,
     logs: Option<Logs>,
 }
 
@@ -84,6 +90,38 @@ pub struct ByStatus {
     maintenance: i64,
 }
 
+/// Executions of runbooks: those under way, and those that began within the window and have ended.
+#[derive(Debug, Clone, Deserialize, Object)]
+#[oai(rename = "DashboardAutomations")]
+pub struct Automations {
+    queued: i64,
+    running: i64,
+    waiting_approval: i64,
+    succeeded: i64,
+    failed: i64,
+    timed_out: i64,
+    /// Ended by a person.
+    cancelled: i64,
+    /// Which fraction succeeded, 0 to 1, of those that no person ended; null: there were none.
+    success: Option<f64>,
+}
+
+/// Deliveries to channels, tests left out: those that wait, and those that ended within the window.
+#[derive(Debug, Clone, Deserialize, Object)]
+#[oai(rename = "DashboardNotifications")]
+pub struct Notifications {
+    pending: i64,
+    sent: i64,
+    /// Given up.
+    failed: i64,
+    /// Not tried: the channel was off, or gone.
+    skipped: i64,
+    /// Which fraction was sent, 0 to 1, of those that were tried to the end; null: there were none.
+    success: Option<f64>,
+    /// Channels that get nothing until somebody enables them.
+    channels_disabled: i64,
+}
+
 /// Log lines of the last minute.
 #[derive(Debug, Clone, Deserialize, Object)]
 #[oai(rename = "DashboardLogs")]
@@ -107,8 +145,8 @@ pub struct Streams {
 
 impl Stats {
     pub fn of(Question { window_h, time_zone }: Question, parts: &Parts, streams: Option<Streams>) -> Stats {
-        let Parts { incidents, servers, logs } = parts.clone();
-        Stats { window_h, time_zone, incidents, servers, logs, streams }
+        let Parts { incidents, servers, automations, notifications, logs } = parts.clone();
+        Stats { window_h, time_zone, incidents, servers, automations, notifications, logs, streams }
     }
 }
 

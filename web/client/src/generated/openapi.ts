@@ -2191,6 +2191,34 @@ export interface components {
             username: string;
         };
         /**
+         * DashboardAutomations
+         * @description Executions of runbooks: those under way, and those that began within the window and have ended.
+         */
+        DashboardAutomations: {
+            /**
+             * Format: int64
+             * @description Ended by a person.
+             */
+            cancelled: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            queued: number;
+            /** Format: int64 */
+            running: number;
+            /** Format: int64 */
+            succeeded: number;
+            /**
+             * Format: double
+             * @description Which fraction succeeded, 0 to 1, of those that no person ended; null: there were none.
+             */
+            success?: number | null;
+            /** Format: int64 */
+            timed_out: number;
+            /** Format: int64 */
+            waiting_approval: number;
+        };
+        /**
          * DashboardIncidentTrend
          * @description Incidents of an hour or a day.
          */
@@ -2241,6 +2269,36 @@ export interface components {
             warnings: number;
         };
         /**
+         * DashboardNotifications
+         * @description Deliveries to channels, tests left out: those that wait, and those that ended within the window.
+         */
+        DashboardNotifications: {
+            /**
+             * Format: int64
+             * @description Channels that get nothing until somebody enables them.
+             */
+            channels_disabled: number;
+            /**
+             * Format: int64
+             * @description Given up.
+             */
+            failed: number;
+            /** Format: int64 */
+            pending: number;
+            /** Format: int64 */
+            sent: number;
+            /**
+             * Format: int64
+             * @description Not tried: the channel was off, or gone.
+             */
+            skipped: number;
+            /**
+             * Format: double
+             * @description Which fraction was sent, 0 to 1, of those that were tried to the end; null: there were none.
+             */
+            success?: number | null;
+        };
+        /**
          * DashboardServers
          * @description Servers in figures.
          */
@@ -2271,10 +2329,14 @@ export interface components {
          * @description Everything in figures. A part is absent without the permission to read its module.
          */
         DashboardStats: {
+            /** @description With `automations.read`. */
+            automations?: (components["schemas"]["DashboardAutomations"] & unknown) | null;
             /** @description With `incidents.read`. */
             incidents?: (components["schemas"]["DashboardIncidents"] & unknown) | null;
             /** @description With `logs.read`. */
             logs?: (components["schemas"]["DashboardLogs"] & unknown) | null;
+            /** @description With `notifications.read`. */
+            notifications?: (components["schemas"]["DashboardNotifications"] & unknown) | null;
             /** @description With `servers.read`. */
             servers?: (components["schemas"]["DashboardServers"] & unknown) | null;
             /** @description Of the process that answers; with `system.read`. */
