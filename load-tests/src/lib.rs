@@ -11,6 +11,7 @@
 //! slow        readers that stop reading                                 -> p99 of the others, bytes each
 //! herd        many users ask for the same statistics                    -> queries, of which one
 //! logs        log lines in, searches for them                           -> lines/s, milliseconds
+//! output      a runbook's command that prints                          -> lines/s
 //! polling     a panel that polls, and the same panel on streams         -> requests, queries, age of news
 //! switch      streams switched off and on again                         -> milliseconds, seconds until all stream
 //! soak        coming and going for long, with faults                    -> violations, slope of the memory
@@ -34,6 +35,7 @@ pub mod history;
 pub mod http;
 pub mod incidents;
 pub mod logs;
+pub mod output;
 pub mod polling;
 pub mod process;
 pub mod queries;

@@ -1,8 +1,11 @@
 //! The command line of the load tests.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::Parser;
-use load_tests::{append, dashboard, fanout, herd, logs, polling, roundtrip, serve, slow, storm, switch};
+use load_tests::{append, dashboard, fanout, herd, logs, output, polling, roundtrip, serve, slow, storm, switch};
+use signalbox::runner::guard;
 
 /// Scenarios that measure Signalbox, and the designs and servers to compare it with.
 #[derive(Parser)]
@@ -29,6 +32,8 @@ enum Scenario {
     Dashboard(dashboard::Options),
     /// Log lines in a second, and how soon they are found.
     Logs(logs::Options),
+    /// Lines in a second that a runbook's command prints.
+    Output(output::Options),
     /// A panel that polls, and the same panel on streams.
     Polling(polling::Options),
     /// Streams switched off and on again, in one process for the other.
@@ -43,8 +48,17 @@ enum Scenario {
     FloorWriter(fanout::floor::Writing),
 }
 
+/// A guard of a command is this program too, as it is the server's.
+fn main() -> Result<ExitCode> {
+    if guard::is_called() {
+        return Ok(guard::main());
+    }
+    play()?;
+    Ok(ExitCode::SUCCESS)
+}
+
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn play() -> Result<()> {
     match Scenario::parse() {
         Scenario::Append(options) => append::run(options).await,
         Scenario::Fanout(options) => fanout::run(options).await,
@@ -54,6 +68,7 @@ async fn main() -> Result<()> {
         Scenario::Herd(options) => herd::run(options).await,
         Scenario::Dashboard(options) => dashboard::run(options).await,
         Scenario::Logs(options) => logs::run(options).await,
+        Scenario::Output(options) => output::run(options).await,
         Scenario::Polling(options) => polling::run(options).await,
         Scenario::Switch(options) => switch::run(options).await,
         Scenario::Soak(options) => roundtrip::soak::run(options).await,

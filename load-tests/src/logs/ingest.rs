@@ -15,7 +15,7 @@ use super::{
 use crate::http::{Connection, Request};
 
 /// A table with the columns and indexes of `log_lines`, and no event, no key, no partition.
-const PLAIN: &str = "create table plain (like log_lines including all);
+pub(crate) const PLAIN: &str = "create table plain (like log_lines including all);
     create index on plain (at, seq, line) include (level);
     create index on plain (source, at, seq, line);
     create index on plain (execution, at, seq, line) where execution is not null;

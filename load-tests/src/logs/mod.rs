@@ -15,6 +15,7 @@ use std::{
 use anyhow::Result;
 use serde::Serialize;
 
+pub(crate) use self::ingest::{PLAIN, connect};
 use self::{lines::Lines, search::Searched};
 use crate::{
     report::{self, Spread, Table, thousands},
@@ -101,7 +102,7 @@ pub async fn run(options: Options) -> Result<()> {
     let (ours_last, plain_last) = (ours[ours.len() - 1].times, plain[plain.len() - 1].times);
     print_rates([("POST /api/v1/logs", ours_per_s, ours_last), ("plain inserts", plain_per_s, plain_last)]);
 
-    let client = ingest::connect(&url).await?;
+    let client = connect(&url).await?;
     client.batch_execute("truncate log_lines").await?;
     search::fill(&client, &lines, options.lines).await?;
     let indexes = search::indexes(&client).await?;
