@@ -389,6 +389,9 @@ async fn a_role_that_is_taken_away_takes_effect_on_open_streams_with_the_event_t
     world.happen_to(anna, Event::RolesChanged(change)).await;
     world.user("two", Role::Viewer).await;
     let incident = admin.report("still to be seen").await;
+    let may = json!(["automations.read", "incidents.read", "logs.read", "servers.read"]);
+    let told = stream.event().await;
+    assert_eq!((told.event.as_str(), &told.data), ("rights", &json!({ "permissions": may })));
     let next = stream.event().await;
     assert_eq!((next.event.as_str(), &next.data["data"]["number"]), ("incident.created", &incident["number"]));
     // What was to be seen before is not to be seen again.
@@ -396,7 +399,6 @@ async fn a_role_that_is_taken_away_takes_effect_on_open_streams_with_the_event_t
     let events: Vec<&str> =
         replayed.iter().map(|frame| frame.event.as_str()).filter(|event| !event.is_empty()).collect();
     assert_eq!(events, ["incident.created", "ready"]);
-    let may = json!(["automations.read", "incidents.read", "logs.read", "servers.read"]);
     assert_eq!(client.get("/api/v1/me").await.json["permissions"], may);
 }
 

@@ -3,6 +3,8 @@
 //! No field can break out of its line: ids are numbers, event names are ours, and data is JSON on one
 //! line, in which every control character is escaped.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
@@ -47,6 +49,11 @@ pub fn reset(reason: Reset, head: Head) -> Bytes {
 /// This process gives its streams less, or more again; openapi/stream.md says what.
 pub fn level(level: Level) -> Bytes {
     control(None, "level", &json!({ "level": level }))
+}
+
+/// The reader may do this from now on, and sees events accordingly.
+pub fn rights(permissions: &BTreeSet<&'static str>) -> Bytes {
+    control(None, "rights", &json!({ "permissions": permissions }))
 }
 
 /// The last frame before the server closes.

@@ -257,10 +257,23 @@ impl Reader {
         refused.map_or(opening.clone(), |reason| join(&opening, &frame::reset(reason, head)))
     }
 
-    /// What has to be said before any event: the end, another history, another level.
+    /// What has to be said before any event: the end, other rights, another history, another level.
     fn first_of_all(&mut self, moment: &Moment) -> Option<Step> {
         if let Some(reason) = self.ends(moment) {
             return Some(self.farewell(reason));
+        }
+        if self.rights_seen != Some(moment.rights) {
+            self.rights_seen = Some(moment.rights);
+            let Viewer { user, session, .. } = self.open.viewer;
+            // Fails closed: a user this process does not know has no rights.
+            let Some(account) = self.hub.accounts.rights(user, session) else {
+                return Some(self.farewell(Bye::Revoked));
+            };
+            if self.class.filter.permissions != account.permissions {
+                let filter = (*self.class.filter).clone().within(&account.permissions);
+                self.class = self.hub.class(filter, self.class.encoding);
+                return Some(Step::Frame(frame::rights(&account.permissions)));
+            }
         }
         if moment.head.epoch != self.epoch {
             (self.epoch, self.cursor, self.told) = (moment.head.epoch, moment.head.seq, moment.head.seq);
@@ -276,7 +289,7 @@ impl Reader {
         None
     }
 
-    fn ends(&mut self, moment: &Moment) -> Option<Bye> {
+    fn ends(&self, moment: &Moment) -> Option<Bye> {
         if moment.stopping {
             return Some(Bye::Shutdown);
         }
@@ -288,16 +301,6 @@ impl Reader {
         }
         if moment.at >= self.expires_at {
             return Some(Bye::TokenExpired);
-        }
-        if self.rights_seen != Some(moment.rights) {
-            self.rights_seen = Some(moment.rights);
-            let Viewer { user, session, .. } = self.open.viewer;
-            // Fails closed: a user this process does not know has no rights.
-            let Some(account) = self.hub.accounts.rights(user, session) else { return Some(Bye::Revoked) };
-            if self.class.filter.permissions != account.permissions {
-                let filter = Filter { permissions: account.permissions.clone(), ..(*self.class.filter).clone() };
-                self.class = self.hub.class(filter, self.class.encoding);
-            }
         }
         None
     }

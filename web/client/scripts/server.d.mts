@@ -6,7 +6,7 @@ export interface Server {
   login(): Promise<{ access_token: string; refresh_token: string; expires_in: number }>;
   stop(): Promise<void>;
   kill(): Promise<void>;
-  restart(): Promise<void>;
+  restart(others?: Record<string, string>): Promise<void>;
   registry(): Promise<EventTypes>;
 }
 

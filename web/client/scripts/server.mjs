@@ -50,8 +50,8 @@ export async function startServer({ settings = {} } = {}) {
     stop,
     /** Ends the server without a word, as a crash does. */
     kill: () => end(running.process, 'SIGKILL'),
-    /** Starts it again on the same port and data. */
-    restart: async () => void (running = await run(directory, port, settings)),
+    /** Starts it again on the same port and data, perhaps with other settings too. */
+    restart: async (others = {}) => void (running = await run(directory, port, { ...settings, ...others })),
     /** The answer of `GET /api/v1/event-types`. */
     registry: async () => {
       const { access_token } = await login();

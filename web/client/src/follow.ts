@@ -4,7 +4,7 @@ import type { Frame } from './frames.ts';
 import type { Cursor, Journal, Step } from './journal.ts';
 import { MOST_RENEWALS, poll, readHead, recover } from './poll.ts';
 import type { Asker } from './request.ts';
-import type { StatusBox } from './status.ts';
+import type { Status, StatusBox } from './status.ts';
 import { type Attempt, type End, openStream } from './stream.ts';
 import { type OffReason, verdict } from './verdict.ts';
 import { pause } from './world.ts';
@@ -203,6 +203,9 @@ class Follower {
         this.#reset(String(said?.reason), cursor);
         return frame.id;
       }
+      case 'rights':
+        if (Array.isArray(said?.permissions)) this.#show({ scope: said.permissions.join(' ') });
+        return;
       default:
         if (said?.type === frame.event) this.#event(frame, said as unknown as EventOf, move);
         else if (frame.id !== undefined) move(frame.id); // not known here; its place is
@@ -349,7 +352,7 @@ class Follower {
 
   // ---- What is shown
 
-  #show(change: { reason?: string | undefined; detail?: string | undefined; retryAt?: number | undefined } = {}): void {
+  #show(change: Partial<Pick<Status, 'reason' | 'detail' | 'retryAt' | 'scope'>> = {}): void {
     const state = this.#offline
       ? 'offline'
       : this.#phase === 'live'

@@ -21,6 +21,11 @@ export interface Status {
   readonly since: number;
   /** When the next attempt at the stream is due; undefined while there is one. */
   readonly retryAt: number | undefined;
+  /**
+   * What the user may do, as permissions with spaces between, since the stream said that it is something else now;
+   * undefined until then. Only a stream says it: ask `/api/v1/me` when it is live again, and now and then while polling.
+   */
+  readonly scope: string | undefined;
   /** Whether this tab holds the browser's stream. */
   readonly leads: boolean;
 }
@@ -34,6 +39,7 @@ export function createStatus(now: () => number) {
     detail: undefined,
     since: now(),
     retryAt: undefined,
+    scope: undefined,
     leads: true,
   };
   return {

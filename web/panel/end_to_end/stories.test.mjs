@@ -8,29 +8,14 @@ let here;
 before(async () => (here = await world()));
 after(() => here?.stop());
 
-/** What the API lists as the page does: open, newest first. */
-async function open() {
-  const statuses = ['triggered', 'acknowledged', 'investigating', 'mitigated'];
-  const query = statuses.map((status) => `status=${status}`).join('&');
-  const { items } = await here.call('GET', `/incidents?order=-number&limit=200&${query}`);
-  return items.map(({ key, status }) => `${key} ${status}`);
-}
-
-async function showsExactly(page) {
-  await until('the list is what the API says', async () => {
-    const [shown, truth] = [await listed(page), await open()];
-    return JSON.stringify(shown) === JSON.stringify(truth) || { shown, truth };
-  });
-}
-
 test('an incident made by the API appears without reload, and one that is resolved leaves', async () => {
   const { page, context, errors } = await here.open('/incidents');
   const incident = await here.report('Disk full on db-1', { severity: 'P1' });
   await page.getByRole('link', { name: 'Disk full on db-1' }).waitFor();
-  await showsExactly(page);
+  await here.showsExactly(page);
   await here.call('POST', `/incidents/${incident.key}/status`, { to: 'resolved' });
   await page.getByRole('link', { name: 'Disk full on db-1' }).waitFor({ state: 'detached' });
-  await showsExactly(page);
+  await here.showsExactly(page);
   assert.deepEqual(errors, []);
   await context.close();
 });
@@ -86,13 +71,13 @@ test('a refused acknowledgement is taken back and says why', async () => {
 
 test('the server is killed and started again: the badge says so, and the list is exactly right', async () => {
   const { page, context } = await here.open('/incidents');
-  await showsExactly(page);
+  await here.showsExactly(page);
   await here.server.kill();
   await page.locator('.badge', { hasText: 'Reconnecting' }).waitFor();
   await here.server.restart();
   await here.report('While they were away');
   await page.locator('.badge', { hasText: 'Live' }).waitFor();
-  await showsExactly(page);
+  await here.showsExactly(page);
   await context.close();
 });
 
@@ -123,7 +108,7 @@ test('streams are switched off: it says Polling, stays current, and is live agai
   await switching.page.getByRole('dialog').getByRole('button', { name: 'Switch on' }).click();
   await switching.page.getByRole('heading', { name: 'Streams are on' }).waitFor();
   await watching.page.locator('.badge', { hasText: 'Live' }).waitFor({ timeout: 40_000 });
-  await showsExactly(watching.page);
+  await here.showsExactly(watching.page);
   assert.deepEqual([...watching.errors, ...switching.errors], []);
   await watching.context.close();
   await switching.context.close();

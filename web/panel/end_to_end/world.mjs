@@ -28,8 +28,36 @@ export async function world(settings = {}) {
     call,
     /** Reports an incident through the API. */
     report: (title, facts = {}) => call('POST', '/incidents', { title, ...facts }),
-    /** A browser that shares nothing with others, signed in, at a path. */
-    open: async (path = '/', options = {}) => {
+    /** Makes a user who has these roles, and sets the password. */
+    user: async (username, roles) => {
+      const { invitation } = await call('POST', '/users', { username, name: username, roles });
+      const response = await fetch(`${server.url}/api/v1/auth/accept`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ invitation, password: server.password }),
+      });
+      if (!response.ok) throw new Error(`${username} has no password: ${response.status}`);
+    },
+    /** Waits until a page lists what the API does: open incidents, newest first, each in its status. */
+    showsExactly: async (page) => {
+      const statuses = ['triggered', 'acknowledged', 'investigating', 'mitigated'];
+      const query = statuses.map((status) => `status=${status}`).join('&');
+      await until('the list is what the API says', async () => {
+        const { items } = await call('GET', `/incidents?order=-number&limit=200&${query}`);
+        const [shown, truth] = [await listed(page), items.map(({ key, status }) => `${key} ${status}`)];
+        return JSON.stringify(shown) === JSON.stringify(truth) || { shown, truth };
+      });
+    },
+    /** How many streams somebody has open, counted at the server. */
+    streams: async (username) => {
+      const { items } = await call('GET', '/system/streams');
+      return items.filter((one) => one.username === username).length;
+    },
+    /**
+     * A browser that shares nothing with others, signed in, at a path. `prepare` gets the page before anything is
+     * loaded; `state` is how the connection shall be at first.
+     */
+    open: async (path = '/', { username = 'admin', prepare, state = 'live', ...options } = {}) => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
       context.setDefaultTimeout(PATIENCE_MS);
       const page = await context.newPage();
@@ -40,10 +68,11 @@ export async function world(settings = {}) {
         if (message.type() === 'error' && !/Failed to load resource|net::ERR/.test(message.text()))
           errors.push(message.text());
       });
+      await prepare?.(page);
       await page.goto(server.url + path);
-      await signIn(page, server.password);
+      await signIn(page, username, server.password);
       await page.mouse.move(0, 0); // off the list, which holds still under a pointer
-      await page.locator('.badge[data-state=live]').waitFor();
+      await page.locator(`.badge[data-state=${state}]`).waitFor();
       return { page, context, errors };
     },
     stop: async () => {
@@ -53,8 +82,9 @@ export async function world(settings = {}) {
   };
 }
 
-async function signIn(page, password) {
-  await page.getByLabel('User name').fill('admin');
+/** Fills in the page that asks who it is. */
+export async function signIn(page, username, password) {
+  await page.getByLabel('User name').fill(username);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }

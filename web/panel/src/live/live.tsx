@@ -5,6 +5,7 @@ import { type ReactNode, useEffect, useState } from 'react';
 
 import { api } from '../api.ts';
 import { bindPages } from '../pages/events.ts';
+import { followRights } from '../session/rights.ts';
 
 /** Follows events for whoever is signed in and keeps what is cached current. Shows its children once it is there. */
 export function Live(props: { user: string; onSignedOut: () => void; children: ReactNode }) {
@@ -22,12 +23,14 @@ export function Live(props: { user: string; onSignedOut: () => void; children: R
       },
     });
     const unbind = bindPages(made, queries);
+    const unfollow = followRights(made, queries);
     made.onStatus(({ state, reason }) => {
       if (state === 'off' && (reason === 'signed_out' || reason === 'revoked')) onSignedOut();
     });
     setConnection(made);
     return () => {
       unbind();
+      unfollow();
       made.close();
     };
   }, [user, queries, onSignedOut]);

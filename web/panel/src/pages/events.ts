@@ -5,8 +5,8 @@ import type { QueryClient } from '@tanstack/react-query';
 import { incidentRules } from './incidents/live.ts';
 import { serverRules } from './servers/query.ts';
 
-/** What one may do changes what is offered, at once. */
-const meRules = [rule('user.roles.changed', { invalidate: () => [['me']] })];
+/** Roles that allow the same and another name are no other rights: the stream does not tell of them. */
+const meRules = ['user.roles.changed', 'user.updated'].map((on) => rule(on, { invalidate: () => [['me']] }));
 
 /** Binds what pages keep in the cache to events. A page that caches something adds its rules here. */
 export function bindPages(connection: Connection, queries: QueryClient): () => void {

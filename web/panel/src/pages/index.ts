@@ -1,11 +1,11 @@
-import type { ComponentType } from 'react';
+import type { FunctionComponent } from 'react';
 
 import type { IconName } from '../widgets/icon.tsx';
 
 /** A page: a folder with what it shows. Loaded when it is first visited. */
 export interface Page {
   path: string;
-  load: () => Promise<{ default: ComponentType }>;
+  load: () => Promise<{ default: FunctionComponent }>;
   /** In the navigation, if it has a place there. */
   nav?: { label: string; icon: IconName; /** Behind `g`. */ key: string };
   /** Without this permission it is not offered. */

@@ -7,9 +7,11 @@ import {
   type AnyRoute,
 } from '@tanstack/react-router';
 
-import { pages } from '../pages/index.ts';
+import { type Page, pages } from '../pages/index.ts';
+import { useMay } from '../session/session.tsx';
 import { Empty } from '../widgets/states.tsx';
 import { Broken } from './broken.tsx';
+import { Denied } from './denied.tsx';
 import { parseSearch, stringifySearch } from './search.ts';
 import { Shell } from './shell.tsx';
 
@@ -19,8 +21,22 @@ const root = createRootRoute({
   errorComponent: Broken,
 });
 
-const routes: AnyRoute[] = pages.map(({ path, load }) =>
-  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load), errorComponent: Broken }),
+/** A page, for those who may see it. Its address says what they lack to the others. */
+function component({ load, needs }: Page) {
+  const Shown = lazyRouteComponent(load);
+  if (!needs) return Shown;
+  return Object.assign(() => (useMay(needs) ? <Shown /> : <Denied permission={needs} />), {
+    preload: () => Shown.preload?.(),
+  });
+}
+
+const routes: AnyRoute[] = pages.map((page) =>
+  createRoute({
+    getParentRoute: () => root,
+    path: page.path,
+    component: component(page),
+    errorComponent: Broken,
+  }),
 );
 if (!pages.some(({ path }) => path === '/')) {
   const first = pages.find(({ nav }) => nav)!.path;

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react';
 
 import { ConnectionBadge } from '../live/badge.tsx';
 import { pages } from '../pages/index.ts';
+import { useLosses } from '../session/rights.ts';
 import { useMe, useSignOut } from '../session/session.tsx';
 import { Button } from '../widgets/button.tsx';
 import { Dialog } from '../widgets/dialog.tsx';
@@ -16,6 +17,7 @@ import { nextTheme, themeWords } from './theme.ts';
 /** What is around every page. */
 export function Shell() {
   const [open, setOpen] = useState<'palette' | 'help' | 'menu'>();
+  const losses = useLosses(useMe().permissions);
   const path = useRouterState({ select: (state) => state.location.pathname });
   const close = () => setOpen(undefined);
   useEffect(close, [path]);
@@ -39,7 +41,7 @@ export function Shell() {
         <UserMenu onHelp={() => setOpen('help')} />
       </header>
       <main className="page" id="page" tabIndex={-1}>
-        <Outlet />
+        <Outlet key={losses} />
       </main>
       {open === 'palette' && <Palette onClose={close} onHelp={() => setOpen('help')} />}
       {open === 'help' && <ShortcutHelp onClose={close} />}
