@@ -133,6 +133,27 @@ test('switched off, it polls at once, misses nothing, and is live again after th
   );
 }, 60_000);
 
+test('what a user may do is told when it changes, and not before', async () => {
+  const permissions = ['incidents.read', 'logs.read'];
+  await api().POST('/api/v1/roles', { body: { name: 'changing', permissions, description: '' } });
+  const made = await api().POST('/api/v1/users', { body: { username: 'rita', name: 'Rita', roles: ['changing'] } });
+  const password = 'only for this one run';
+  await api().POST('/api/v1/auth/accept', { body: { invitation: made.data?.invitation ?? '', password } });
+  const { data } = await api().POST('/api/v1/auth/login', { body: { username: 'rita', password } });
+  const { connection, events } = follow({ token: data?.access_token ?? '' });
+  await until(() => connection.status.state === 'live');
+  expect(connection.status.scope).toBeUndefined();
+  const change = { path: { role: 'changing' } };
+  await api().PATCH('/api/v1/roles/{role}', { params: change, body: { permissions: ['logs.read'] } });
+  await until(() => connection.status.scope === 'logs.read');
+  await report('not for her');
+  await api().PATCH('/api/v1/roles/{role}', { params: change, body: { permissions } });
+  await until(() => connection.status.scope === 'incidents.read logs.read');
+  const { seq } = await report('for her again');
+  await until(() => events.length > 0);
+  expect(events.map((event) => event.seq)).toEqual([seq]);
+});
+
 test('a server killed and started again costs its readers nothing but time', async () => {
   const { connection, events } = follow({ pollAfter: false }); // or it would be 15 s and more until a probe
   await until(() => connection.status.state === 'live');
