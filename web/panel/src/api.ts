@@ -12,14 +12,21 @@ export function wordsOf(error: unknown): string {
   if (!(error instanceof CommandRefused)) {
     return 'The server cannot be reached. Try again when the connection is back.';
   }
-  const { status, detail, allowed } = error.problem;
+  const { status, detail, allowed, errors } = error.problem;
   if (status === 412) return 'Somebody else was faster: this is the newest now. Try again if it is still wanted.';
+  // Each says where: a phrase that follows the field's name.
+  if (errors?.length) return errors.map(({ pointer, message }) => sentence(`${field(pointer)} ${message}`)).join(' ');
   return allowed?.length ? `${sentence(detail)} Possible now: ${allowed.join(', ')}.` : sentence(detail);
 }
 
 /** A refusal that will be the same next time. */
 export function isFinal(error: unknown): boolean {
   return error instanceof CommandRefused && error.problem.status < 500 && error.problem.status !== 429;
+}
+
+/** The name of a field, from where it stands in the body. */
+function field(pointer: string): string {
+  return pointer.replace(/^\//, '').replace(/[/_]/g, ' ');
 }
 
 function sentence(text: string): string {

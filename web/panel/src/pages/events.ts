@@ -4,11 +4,12 @@ import type { QueryClient } from '@tanstack/react-query';
 
 import { incidentRules } from './incidents/live.ts';
 import { serverRules } from './servers/query.ts';
+import { userRules } from './users/query.ts';
 
 /** Roles that allow the same and another name are no other rights: the stream does not tell of them. */
 const meRules = ['user.roles.changed', 'user.updated'].map((on) => rule(on, { invalidate: () => [['me']] }));
 
 /** Binds what pages keep in the cache to events. A page that caches something adds its rules here. */
 export function bindPages(connection: Connection, queries: QueryClient): () => void {
-  return bindQueries(connection, queries, [...meRules, ...incidentRules, ...serverRules]);
+  return bindQueries(connection, queries, [...meRules, ...incidentRules, ...serverRules, ...userRules]);
 }

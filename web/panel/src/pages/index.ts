@@ -7,10 +7,21 @@ export interface Page {
   path: string;
   load: () => Promise<{ default: FunctionComponent }>;
   /** In the navigation, if it has a place there. */
-  nav?: { label: string; icon: IconName; /** Behind `g`. */ key: string };
+  nav?: {
+    label: string;
+    icon: IconName;
+    /** Behind `g`. */
+    key: string;
+    /** Not among the pages, but in the menu of whoever is signed in. */
+    own?: true;
+  };
   /** Without this permission it is not offered. */
   needs?: string;
 }
+
+const people = (page: keyof typeof import('./people.ts')) => async () => ({
+  default: (await import('./people.ts'))[page],
+});
 
 /** All pages, in the order of the navigation. */
 export const pages: readonly Page[] = [
@@ -30,6 +41,24 @@ export const pages: readonly Page[] = [
   },
   { path: '/servers/$server', load: () => import('./server/page.tsx'), needs: 'servers.read' },
   { path: '/events', load: () => import('./log/page.tsx'), nav: { label: 'Event log', icon: 'events', key: 'l' } },
+  {
+    path: '/users',
+    load: people('Users'),
+    nav: { label: 'Users', icon: 'users', key: 'u' },
+    needs: 'users.read',
+  },
+  { path: '/users/$user', load: people('User'), needs: 'users.read' },
+  {
+    path: '/roles',
+    load: people('Roles'),
+    nav: { label: 'Roles', icon: 'roles', key: 'o' },
+    needs: 'users.read',
+  },
+  {
+    path: '/account',
+    load: people('Account'),
+    nav: { label: 'Your account', icon: 'person', key: 'a', own: true },
+  },
   {
     path: '/system',
     load: () => import('./system/page.tsx'),

@@ -4,6 +4,7 @@ import { createContext, type ReactNode, useCallback, useContext } from 'react';
 
 import { api, type Schemas } from '../api.ts';
 import { Live } from '../live/live.tsx';
+import { AcceptInvitation, INVITATION_PATH } from './invitation.tsx';
 import { SignIn } from './sign_in.tsx';
 
 export type Me = Schemas['Me'];
@@ -30,6 +31,7 @@ export function Session({ children }: { children: ReactNode }) {
     refetchInterval: (query) => (query.state.status === 'error' ? AGAIN_MS : false),
   });
   const signedOut = useCallback(() => forget(queries), [queries]);
+  if (location.pathname === INVITATION_PATH) return <AcceptInvitation />;
   if (me.data) {
     return (
       <Context value={me.data}>

@@ -17,6 +17,7 @@ const GROUPS = [
       ['Enter', 'Open'],
       ['x', 'Choose for an action on several'],
       ['Escape', 'Choose none'],
+      ['c', 'Make a new one'],
     ],
   },
   {
@@ -24,7 +25,6 @@ const GROUPS = [
     keys: [
       ['e', 'Acknowledge'],
       ['a', 'Assign to me'],
-      ['c', 'Report a new one'],
       ['.', 'Show what is new'],
     ],
   },

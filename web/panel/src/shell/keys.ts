@@ -36,6 +36,16 @@ export function useKeys(keys: Record<string, (event: KeyboardEvent) => void>): v
   }, []);
 }
 
+/** j and k move the focus along what a list offers to open, such as the links of its rows; Escape lets go. */
+export function useRowKeys(list: { current: HTMLElement | null }, opens: string): void {
+  const step = (by: number) => {
+    const rows = [...(list.current?.querySelectorAll<HTMLElement>(opens) ?? [])];
+    const at = rows.indexOf(document.activeElement as HTMLElement);
+    rows[Math.max(0, Math.min(rows.length - 1, at + by))]?.focus();
+  };
+  useKeys({ j: () => step(1), k: () => step(-1), Escape: () => (document.activeElement as HTMLElement)?.blur?.() });
+}
+
 /** The keys that work on every page: palette, help, and `g` with a page's letter. */
 export function useShortcuts({ openPalette, openHelp }: { openPalette: () => void; openHelp: () => void }): void {
   const navigate = useNavigate();

@@ -1,4 +1,4 @@
-import { Link, Outlet, useRouterState } from '@tanstack/react-router';
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 
 import { ConnectionBadge } from '../live/badge.tsx';
@@ -65,7 +65,7 @@ function Brand() {
 
 function Navigation() {
   const { permissions } = useMe();
-  const shown = pages.filter(({ nav, needs }) => nav && (!needs || permissions.includes(needs)));
+  const shown = pages.filter(({ nav, needs }) => nav && !nav.own && (!needs || permissions.includes(needs)));
   return (
     <nav className="nav" aria-label="Pages">
       {shown.map(({ path, nav }) => (
@@ -85,6 +85,7 @@ function Navigation() {
 function UserMenu({ onHelp }: { onHelp: () => void }) {
   const me = useMe();
   const signOut = useSignOut();
+  const navigate = useNavigate();
   const [theme, setTheme] = useState(themeWords);
   return (
     <Menu
@@ -101,6 +102,13 @@ function UserMenu({ onHelp }: { onHelp: () => void }) {
         <br />
         {me.roles.join(', ')}
       </div>
+      {pages
+        .filter(({ nav }) => nav?.own)
+        .map(({ path, nav }) => (
+          <MenuItem key={path} onSelect={() => void navigate({ to: path })}>
+            {nav!.label}
+          </MenuItem>
+        ))}
       <MenuItem onSelect={() => setTheme(nextTheme())}>Theme: {theme}</MenuItem>
       <MenuItem onSelect={onHelp}>Keyboard</MenuItem>
       <MenuItem onSelect={() => void signOut()}>Sign out</MenuItem>

@@ -11,15 +11,17 @@ export function Dialog(props: {
   onClose: () => void;
   children: ReactNode;
   look?: 'side' | 'palette' | 'wide';
+  /** A click beside it does not close it. */
+  stays?: boolean;
 }) {
-  const { title, onClose, children, look } = props;
+  const { title, onClose, children, look, stays } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
     const element = dialog.current;
     element?.showModal();
     // Where there is something to fill in, one wants to begin there and not at the button that closes.
-    element?.querySelector<HTMLElement>('input, textarea, select')?.focus();
+    element?.querySelector<HTMLElement>('input:not([hidden]), textarea, select')?.focus();
     return () => element?.close();
   }, []);
   return (
@@ -33,7 +35,7 @@ export function Dialog(props: {
         onClose();
       }}
       onMouseDown={(event) => {
-        if (event.target === dialog.current) onClose();
+        if (event.target === dialog.current && !stays) onClose();
       }}
     >
       <div className="dialog-body">

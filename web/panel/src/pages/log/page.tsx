@@ -5,7 +5,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect, useMemo, useRef, useState } from 'react';
 
 import { useTitle } from '../../shell/title.ts';
-import { useKeys } from '../../shell/keys.ts';
+import { useRowKeys } from '../../shell/keys.ts';
 import { Button } from '../../widgets/button.tsx';
 import { useGlow } from '../../widgets/glow.ts';
 import { Menu, MenuItem, MenuLabel } from '../../widgets/menu.tsx';
@@ -147,7 +147,7 @@ function LogTable({ filter, open }: { filter: LogFilter; open: (seq: number) => 
   useEffect(() => {
     if (log.data && waiting.current.length > 0 && isCalm()) admit();
   });
-  useLogKeys(list);
+  useRowKeys(list, '.log-open');
   if (log.isError && !log.data) return <Failed error={log.error} again={() => void log.refetch()} />;
   if (log.isPending) return <Loading lines={12} />;
   if (events.length === 0) return <Empty title="No event fits">Choose another type, or clear the filter.</Empty>;
@@ -235,14 +235,4 @@ function clock(at: string): string {
   const time = new Date(at);
   const isToday = time.toDateString() === new Date().toDateString();
   return isToday ? time.toLocaleTimeString(undefined, TIME) : time.toLocaleString(undefined, DAY);
-}
-
-/** j and k move the focus from row to row. */
-function useLogKeys(list: { current: HTMLElement | null }) {
-  const step = (by: number) => {
-    const rows = [...(list.current?.querySelectorAll<HTMLElement>('.log-open') ?? [])];
-    const at = rows.indexOf(document.activeElement as HTMLElement);
-    rows[Math.max(0, Math.min(rows.length - 1, at + by))]?.focus();
-  };
-  useKeys({ j: () => step(1), k: () => step(-1), Escape: () => (document.activeElement as HTMLElement)?.blur?.() });
 }
