@@ -37,3 +37,14 @@ test('an event of a type that this version does not know says its facts', () => 
   const event = { type: 'rocket.launched', data: { to: 'Mars', crew: null, stages: [1, 2], lift_off: true } };
   expect(whatOf(event as never)).toBe('to Mars, stages [1,2], lift off true');
 });
+
+test.each([
+  ['user.created', { username: 'olga', name: 'Olga', roles: ['viewer'] }, 'made olga, viewer'],
+  ['user.roles.changed', { old: ['viewer'], new: [] }, 'changed roles from viewer to nothing'],
+  ['user.disabled', { reason: 'she left' }, 'disabled: she left'],
+  ['user.enabled', { reason: null }, 'enabled'],
+  ['access.denied', { missing: 'users.read', operation: 'GET /x', user: '7' }, 'was refused GET /x: lacks users.read'],
+  ['role.created', { name: 'desk', description: '', permissions: ['a', 'b'] }, 'name desk, permissions a, b'],
+])('%s is told to people', (type, data, words) => {
+  expect(whatOf({ type, data } as never)).toBe(words);
+});

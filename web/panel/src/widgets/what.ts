@@ -26,6 +26,25 @@ export function whatOf(envelope: Schemas['Event']): string {
       return `took in INC-${event.data.incident.number}`;
     case 'incident.released':
       return `let go INC-${event.data.incident.number}`;
+    case 'user.created':
+      return `made ${event.data.username}, ${anyOf(event.data.roles)}`;
+    case 'user.invited':
+      return 'made a link to set the password';
+    case 'user.password.changed':
+      return 'set the password';
+    case 'user.roles.changed':
+      return `changed roles from ${anyOf(event.data.old)} to ${anyOf(event.data.new)}`;
+    case 'user.disabled':
+    case 'user.enabled':
+      return [event.type.slice('user.'.length), event.data.reason].filter(Boolean).join(': ');
+    case 'user.signed_in':
+      return `signed in as ${event.data.username}`;
+    case 'user.signed_out':
+      return `signed out as ${event.data.username}`;
+    case 'token.created':
+      return `made the token ${event.data.name}, which may ${anyOf(event.data.permissions)}`;
+    case 'access.denied':
+      return `was refused ${event.data.operation}: lacks ${event.data.missing}`;
     default:
       return facts((event as { data: unknown }).data);
   }
@@ -39,11 +58,17 @@ function changes(all: object): string {
 function facts(data: unknown): string {
   if (typeof data !== 'object' || data === null) return String(data ?? '');
   return Object.entries(data)
-    .filter(([, value]) => value !== null)
+    .filter(([, value]) => value !== null && value !== '')
     .map(([name, value]) => `${name.replaceAll('_', ' ')} ${show(value)}`)
     .join(', ');
 }
 
+/** The words of a list. */
+function anyOf(words: readonly string[]): string {
+  return words.join(', ') || 'nothing';
+}
+
 function show(value: unknown): string {
+  if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return anyOf(value);
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value);
 }
