@@ -99,7 +99,8 @@ fn unlike(schema: &Value, value: &Value) -> Option<String> {
         one => one.as_str().into_iter().collect(),
     };
     if !types.is_empty() && !types.iter().any(|one| is(one, value)) {
-        return types.iter().find(|one| **one != "null").map(|one| format!("must be {}", called(one)));
+        let wanted = types.iter().find(|one| **one != "null").unwrap_or(&"null");
+        return Some(format!("must be {}", called(wanted)));
     }
     if let Some(words) = schema["enum"].as_array().filter(|words| !words.contains(value)) {
         let words = words.iter().map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned));
@@ -139,6 +140,7 @@ fn called(kind: &str) -> &'static str {
         "integer" => "a whole number",
         "number" => "a number",
         "array" => "a list",
+        "null" => "null",
         _ => "an object",
     }
 }
