@@ -125,6 +125,68 @@ async fn a_body_that_is_no_incident_is_refused() {
 }
 
 #[tokio::test]
+async fn a_body_of_the_wrong_shape_is_told_where_and_what_would_fit() {
+    let desk = desk().await;
+    let check = json!({ "name": "a", "host": "a.example.org", "check": { "method": "icmp", "intervals": 60 } });
+    let window = json!({ "ends_at": "tomorrow" });
+    for (path, body, expected) in [
+        (INCIDENTS, json!({}), vec![("/title", "is required")]),
+        (
+            INCIDENTS,
+            json!({ "title": 5, "severity": "P9" }),
+            vec![("/severity", "must be one of: P0, P1, P2, P3, P4"), ("/title", "must be a string")],
+        ),
+        (INCIDENTS, json!({ "title": "x", "labels": { "a/b": 1 } }), vec![("/labels/a~1b", "must be a string")]),
+        (
+            INCIDENTS,
+            json!({ "title": "x", "affected_servers": ["a", null] }),
+            vec![("/affected_servers/1", "must be a string")],
+        ),
+        (INCIDENTS, json!([]), vec![("", "must be an object")]),
+        (
+            "/api/v1/servers",
+            check,
+            vec![
+                ("/check/intervals", "is not known; there are: enabled, interval_s, method, retries, timeout_s"),
+                ("/check/method", "must be one of: tcp, ssh"),
+            ],
+        ),
+        ("/api/v1/servers", json!({ "name": "a", "host": "b", "port": 65_536 }), vec![("/port", "must be 0 to 65535")]),
+        ("/api/v1/servers/a/maintenance", window, vec![("/ends_at", "must be a time such as 2026-01-31T12:00:00Z")]),
+        (
+            "/api/v1/incidents/INC-1/status",
+            json!({ "to": "acknowledge" }),
+            vec![(
+                "/to",
+                "must be one of: triggered, acknowledged, investigating, mitigated, resolved, closed, cancelled",
+            )],
+        ),
+    ] {
+        let answer = desk.refuses(desk.post(path, body.to_string()), 400, "malformed_body").await;
+        let expected: Vec<Value> = expected.iter().map(|(at, why)| json!({ "pointer": at, "message": why })).collect();
+        assert_eq!(answer.json["errors"], json!(expected), "{}", answer.text);
+    }
+    let answer = desk.refuses(desk.post(INCIDENTS, r#"{"title":"x",}"#), 400, "malformed_body").await;
+    assert_eq!(answer.json["detail"], "trailing comma at line 1 column 14");
+}
+
+#[tokio::test]
+async fn a_parameter_that_cannot_be_read_is_told_what_would_fit() {
+    let desk = desk().await;
+    for (query, expected) in [
+        ("incidents?severity=P9", "must be one of: P0, P1, P2, P3, P4"),
+        ("incidents?limit=many", "must be a whole number"),
+        ("incidents?created_from=yesterday", "must be a time such as 2026-01-31T12:00:00Z"),
+        ("events?execution=1", "must be a UUID"),
+    ] {
+        let answer = desk.refuses(desk.get(&format!("/api/v1/{query}")), 400, "invalid_parameter").await;
+        let name = query.split(['?', '=']).nth(1).unwrap();
+        let expected = json!([{ "pointer": format!("query/{name}"), "message": expected }]);
+        assert_eq!(answer.json["errors"], expected, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn every_command_refuses_a_body_with_a_field_it_does_not_know() {
     let desk = desk().await;
     let path = format!("{INCIDENTS}/{}", desk.admin.report("one").await["id"].as_str().unwrap());
@@ -204,7 +266,8 @@ async fn a_body_that_is_not_declared_as_json_is_refused() {
         desk.refuses(request, 415, "unsupported_media_type").await;
     }
     desk.refuses(desk.admin.request(Method::POST, INCIDENTS).body(GOOD), 415, "unsupported_media_type").await;
-    desk.refuses(desk.admin.request(Method::POST, INCIDENTS), 415, "unsupported_media_type").await;
+    let answer = desk.refuses(desk.admin.request(Method::POST, INCIDENTS), 415, "unsupported_media_type").await;
+    assert_eq!(answer.json["detail"], "send it with the Content-Type that this operation takes: application/json");
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod panel;
 mod pressure;
 mod private_postgres;
 mod process;
+mod readme;
 mod rebuild;
 mod servers;
 mod short_lived;

@@ -70,6 +70,11 @@ impl Program {
         Program { child, url, said }
     }
 
+    /// The one-time password that it printed.
+    pub fn password(&self) -> &str {
+        self.said.split("the password ").nth(1).unwrap().split(' ').next().unwrap()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
@@ -140,7 +145,7 @@ async fn kill_postmaster(directory: &Path) {
 async fn the_first_start_needs_nothing_and_tells_a_password_once() {
     let home = Home::new();
     let first = Program::start(&home.0, &[]);
-    let password = first.said.split("the password ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let password = first.password().to_owned();
     Client::new(&first.url).sign_in("admin", &password).await.report("it works").await;
     first.signal(Signal::TERM);
     drop(first);

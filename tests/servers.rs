@@ -18,7 +18,7 @@ const SERVERS: &str = "/api/v1/servers";
 const ALLOW: &[&str] = &["--egress-allow=127.0.0.0/8"];
 
 /// Accepts, counts, and says `greeting` to whoever comes.
-async fn listen(greeting: Vec<u8>) -> (u16, Arc<AtomicUsize>) {
+pub async fn listen(greeting: Vec<u8>) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, count) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
     let counted = count.clone();
@@ -36,7 +36,7 @@ async fn listen(greeting: Vec<u8>) -> (u16, Arc<AtomicUsize>) {
 }
 
 /// An identification and a KEXINIT packet, as an SSH server sends them.
-fn ssh_greeting() -> Vec<u8> {
+pub fn ssh_greeting() -> Vec<u8> {
     let mut payload = vec![20];
     payload.extend([7; 16]);
     for list in ["sntrup761x25519-sha512,curve25519-sha256", "rsa-sha2-512,ssh-ed25519", "", "", "", "", "", "", "", ""]

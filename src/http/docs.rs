@@ -1,5 +1,7 @@
 //! The OpenAPI document, made from the code, and the page that shows it without the internet.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use poem::http::header;
 use poem::{Endpoint, Request, Response, Result};
@@ -14,7 +16,9 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
     document["info"]["description"] = json!(
         "One PostgreSQL log; every screen hears of a change in milliseconds and misses none. \
          Errors are RFC 9457 problems. Commands take `Idempotency-Key` and `If-Match`. \
-         Answers of 1 KiB and more come in gzip to whoever sends `Accept-Encoding: gzip`; bodies of requests come plain."
+         Answers of 1 KiB and more come in gzip to whoever sends `Accept-Encoding: gzip`; bodies of requests come plain. \
+         Whoever is signed in at `/` can try everything below as they are; others sign in by `login` and give \
+         its `access_token` to Authorize."
     );
     document["info"]["license"] = json!({ "name": "Apache-2.0", "identifier": "Apache-2.0" });
     document["servers"] = json!([{ "url": "/" }]); // wherever the document came from
@@ -44,6 +48,9 @@ fn allow_null(schema: &mut Value) {
             continue;
         }
         let kind = property["type"].clone();
+        if ["type", "enum", "$ref", "allOf", "anyOf"].iter().all(|word| property.get(word).is_none()) {
+            continue; // anything, so null as well
+        }
         if property.get("enum").is_none() && kind.is_string() {
             property["type"] = json!([kind, "null"]);
         } else {
@@ -54,17 +61,33 @@ fn allow_null(schema: &mut Value) {
     }
 }
 
-/// Bodies of requests are exact: what they do not name is refused.
+/// Bodies of requests are exact, and so is all in them: what they do not name is refused.
 fn refuse_unknown_fields(document: &mut Value) {
-    let named = |schema: &Value| schema["$ref"].as_str()?.rsplit('/').next().map(str::to_owned);
     let operations = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
-    let bodies: Vec<String> = operations
-        .flat_map(|path| path.as_object().into_iter().flat_map(|operations| operations.values()))
-        .filter_map(|operation| operation["requestBody"]["content"].as_object())
-        .flat_map(|content| content.values().filter_map(|media| named(&media["schema"])))
-        .collect();
-    for name in bodies {
-        document["components"]["schemas"][name]["additionalProperties"] = json!(false);
+    let bodies = operations.flat_map(|path| path.as_object().into_iter().flat_map(|operations| operations.values()));
+    let mut waiting: Vec<String> = bodies.flat_map(|operation| named_in(&operation["requestBody"])).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(name) = waiting.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let schema = &mut document["components"]["schemas"][name];
+        waiting.extend(named_in(schema));
+        if schema.get("properties").is_some() {
+            schema["additionalProperties"] = json!(false);
+        }
+    }
+}
+
+/// The schemas that a part of the document refers to.
+fn named_in(part: &Value) -> Vec<String> {
+    match part {
+        Value::Array(parts) => parts.iter().flat_map(named_in).collect(),
+        Value::Object(fields) => {
+            let name = fields.get("$ref").and_then(|path| path.as_str()?.rsplit('/').next());
+            name.map(str::to_owned).into_iter().chain(fields.values().flat_map(named_in)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -185,7 +208,9 @@ impl Page {
     pub fn new<T: OpenApi>(service: &OpenApiService<T, ()>, document: &Value) -> Page {
         // Within a script, so no text in it may look like the script's end.
         let document = document.to_string().replace("</", "<\\/");
-        Page(service.swagger_ui_html().replace(&service.spec(), &document).into())
+        let head = "<title>Signalbox API</title>\n    <link rel=\"icon\" href=\"/signalbox.svg\">";
+        let page = service.swagger_ui_html().replace("<title>Swagger UI</title>", head);
+        Page(page.replace(&service.spec(), &document).into())
     }
 }
 

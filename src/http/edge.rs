@@ -1,18 +1,18 @@
 //! What happens to every request before its handler and to every answer after it.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use poem::http::{HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use poem::http::{HeaderValue, StatusCode, header};
 use poem::middleware::CatchPanic;
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response};
-use serde_json::Value;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::compress::{Wish, refuse_encoded};
+use super::known::{Known, Refused};
 use super::limits::Standing;
 use super::problem::{Problem, from_error};
 use crate::metrics::Metrics;
@@ -42,13 +42,13 @@ pub struct Asked {
 /// A site with its edge.
 pub struct Edge<E> {
     site: E,
-    queries: Queries,
+    known: Known,
     metrics: Arc<Metrics>,
 }
 
 impl Edge<()> {
-    /// Around a site whose operations know these query parameters.
-    pub fn around<E>(site: E, queries: Queries, metrics: Arc<Metrics>) -> Edge<impl Endpoint<Output = Response>>
+    /// Around a site with these operations.
+    pub fn around<E>(site: E, known: Known, metrics: Arc<Metrics>) -> Edge<impl Endpoint<Output = Response>>
     where
         E: Endpoint + 'static,
         E::Output: IntoResponse + 'static,
@@ -57,7 +57,7 @@ impl Edge<()> {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says why")
         };
         let site = site.map_to_response().with(CatchPanic::new().with_handler(panicked)).map_to_response();
-        Edge { site, queries, metrics }
+        Edge { site, known, metrics }
     }
 }
 
@@ -71,9 +71,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         let standing = Standing::default();
         let wish = Wish::of(request.headers_mut());
         let mut timed_out = false;
-        let answer = match prepare(&mut request, &request_id, &standing, &self.queries).await {
-            Ok(()) => match timeout(ANSWER_WAIT, self.site.call(request)).await {
-                Ok(answer) => answer.map_err(from_error),
+        let answer = match prepare(&mut request, &request_id, &standing, &self.known).await {
+            Ok(body) => match timeout(ANSWER_WAIT, self.site.call(request)).await {
+                Ok(answer) => answer.map_err(|error| {
+                    from_error(error, &Refused { known: &self.known, method: &method, path: &path, body: &body })
+                }),
                 Err(_elapsed) => {
                     timed_out = true;
                     Err(Problem::unavailable("timeout", "no answer in time", 1))
@@ -83,7 +85,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
         };
         let mut response = answer.unwrap_or_else(|problem| problem.response(Some(&request_id)));
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = self.queries.methods(&path).unwrap_or_else(|| "GET".to_owned());
+            let allowed = self.known.methods(&path).unwrap_or_else(|| "GET".to_owned());
             response.headers_mut().extend(HeaderValue::from_str(&allowed).ok().map(|value| (header::ALLOW, value)));
         }
         let mut response = wish.grant(response).await;
@@ -98,14 +100,14 @@ impl<E: Endpoint<Output = Response>> Endpoint for Edge<E> {
     }
 }
 
-/// Reads the body within its limits and notes what the request is.
+/// Reads the body within its limits, notes what the request is, and gives the body.
 async fn prepare(
     request: &mut Request,
     request_id: &str,
     standing: &Standing,
-    queries: &Queries,
-) -> Result<(), Problem> {
-    queries.check(request)?;
+    known: &Known,
+) -> Result<Bytes, Problem> {
+    known.check_query(request)?;
     refuse_encoded(request.headers())?;
     let body = match timeout(BODY_WAIT, request.take_body().into_bytes_limit(BODY_BYTES)).await {
         Ok(Ok(body)) => body,
@@ -138,8 +140,8 @@ async fn prepare(
         standing: standing.clone(),
     };
     request.set_data(asked);
-    request.set_body(body);
-    Ok(())
+    request.set_body(body.clone());
+    Ok(body)
 }
 
 /// PostgreSQL's text cannot hold NUL; in JSON it is written `\u0000`, unless that backslash is itself escaped.
@@ -174,74 +176,5 @@ fn secure(response: &mut Response, request_id: &str) {
     }
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert("request-id", value);
-    }
-}
-
-type Methods = HashMap<Method, BTreeSet<String>>;
-
-/// The query parameters that each documented operation knows. Others are refused: a misspelt filter
-/// must not quietly show everything.
-pub struct Queries {
-    /// Segments of each path, and per method the parameters that it knows.
-    paths: Vec<(Vec<String>, Methods)>,
-}
-
-impl Queries {
-    /// From the OpenAPI document.
-    pub fn of(document: &Value) -> Queries {
-        let paths = document["paths"].as_object().into_iter().flatten().map(|(path, operations)| {
-            let segments = path.split('/').map(str::to_owned).collect();
-            let methods = operations.as_object().into_iter().flatten().filter_map(|(method, operation)| {
-                let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
-                let parameters = operation["parameters"].as_array().into_iter().flatten();
-                let names = parameters.filter(|parameter| parameter["in"] == "query");
-                Some((method, names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()))
-            });
-            (segments, methods.collect())
-        });
-        let mut paths: Vec<(Vec<String>, Methods)> = paths.collect();
-        // Literal paths before templates, as the router has it.
-        paths.sort_by_key(|(segments, _)| segments.iter().filter(|segment| segment.starts_with('{')).count());
-        Queries { paths }
-    }
-
-    fn find(&self, path: &str) -> Option<&Methods> {
-        let asked: Vec<&str> = path.split('/').collect();
-        let fits = |segments: &[String]| {
-            segments.len() == asked.len()
-                && segments.iter().zip(&asked).all(|(segment, asked)| segment.starts_with('{') || segment == asked)
-        };
-        self.paths.iter().find(|(segments, _)| fits(segments)).map(|(_, methods)| methods)
-    }
-
-    fn methods(&self, path: &str) -> Option<String> {
-        let mut methods: Vec<&str> = self.find(path)?.keys().map(Method::as_str).collect();
-        methods.sort_unstable();
-        Some(methods.join(", "))
-    }
-
-    fn check(&self, request: &Request) -> Result<(), Problem> {
-        let uri = request.uri();
-        let Some(query) = uri.query() else { return Ok(()) };
-        if query.contains("%00") {
-            return Err(Problem::bad_request("invalid_parameter", "a parameter must not contain the character U+0000"));
-        }
-        let Some(known) = self.find(uri.path()).and_then(|methods| methods.get(request.method())) else {
-            return Ok(());
-        };
-        let names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
-        match names.into_iter().find(|name| !known.contains(*name)) {
-            None => Ok(()),
-            Some(_unknown) => {
-                let detail = match known.len() {
-                    0 => "this operation has no query parameters".to_owned(),
-                    _ => format!(
-                        "unknown query parameter; there are: {}",
-                        Vec::from_iter(known.iter().map(String::as_str)).join(", ")
-                    ),
-                };
-                Err(Problem::bad_request("unknown_parameter", detail))
-            }
-        }
     }
 }

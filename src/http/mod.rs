@@ -15,8 +15,10 @@ mod handover;
 mod health;
 pub mod identity;
 mod incidents;
+mod known;
 pub mod limits;
 mod logs;
+mod malformed;
 mod me;
 mod metrics;
 mod notifications;
@@ -198,7 +200,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
 pub fn site(app: Arc<App>) -> serve::Site {
     let service = api();
     let document = docs::document(&service);
-    let known = edge::Queries::of(&document);
+    let known = known::Known::of(&document);
     let page = get(docs::Page::new(&service, &document));
     let panel = Arc::new(poem::endpoint::make(|request| async move { panel::panel(&request).await }).map_to_response());
     let operations = Arc::new(service.into_endpoint().map_to_response().boxed());

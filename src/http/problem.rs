@@ -10,6 +10,7 @@ use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiResponse, Object};
 
 use super::answer::described;
+use super::known::Refused;
 use crate::log::AppendError;
 use crate::postgres::QueryError;
 use crate::projections::LoadFailed;
@@ -176,23 +177,32 @@ impl Problem {
 }
 
 /// The problem behind any error that reaches the edge, ours or the framework's.
-pub fn from_error(error: poem::Error) -> Problem {
+pub fn from_error(error: poem::Error, refused: &Refused<'_>) -> Problem {
     let error = match error.downcast::<Carried>() {
         Ok(carried) => return carried.0,
         Err(error) => error,
     };
-    let detail = error.to_string();
     if let Some(wrong) = error.downcast_ref::<ParseParamError>() {
-        return Problem::bad_request("invalid_parameter", &wrong.reason)
-            .errors([(format!("query/{}", wrong.name), wrong.reason.clone())]);
+        // A value that was read and is out of bounds is told by the framework in good words.
+        let unread = !wrong.reason.starts_with("verification failed");
+        let message = refused.parameter(wrong.name).filter(|_| unread).unwrap_or_else(|| wrong.reason.clone());
+        return Problem::bad_request("invalid_parameter", format!("{}: {message}", wrong.name))
+            .errors([(format!("query/{}", wrong.name), message)]);
     }
     if error.is::<ParsePathError>() {
         return Problem::not_found("this path names nothing");
     }
-    if error.is::<ParseRequestPayloadError>() {
-        return Problem::bad_request("malformed_body", detail);
+    if let Some(malformed) = error.downcast_ref::<ParseRequestPayloadError>() {
+        let errors = refused.errors();
+        return match errors.is_empty() {
+            true => Problem::bad_request("malformed_body", &malformed.reason),
+            false => {
+                Problem::bad_request("malformed_body", "the body is not acceptable: errors says why").errors(errors)
+            }
+        };
     }
     if error.is::<ContentTypeError>() {
+        let detail = format!("send it with the Content-Type that this operation takes: {}", refused.takes());
         return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
     }
     if error.is::<NotFoundError>() {
@@ -205,7 +215,7 @@ pub fn from_error(error: poem::Error) -> Problem {
             "this path has other methods: see Allow",
         );
     }
-    let status = error.status();
+    let (status, detail) = (error.status(), error.to_string());
     if status.is_server_error() {
         tracing::error!(%error, "request failed");
         return Problem::new(status, "internal", "the server failed; its log says why under this request_id");

@@ -141,7 +141,10 @@ fn possible(app: &App, definition: &Definition) -> Result<(), Problem> {
             && app.allowed.get(&command.name).is_none()
         {
             let allowed: Vec<&str> = app.allowed.names().collect();
-            let message = format!("is none of the configured commands: {}", allowed.join(", "));
+            let message = match allowed.is_empty() {
+                true => "is a command, and none is configured: SIGNALBOX_COMMANDS names the file".to_owned(),
+                false => format!("is none of the configured commands: {}", allowed.join(", ")),
+            };
             wrong.push((format!("/steps/{index}/command/name"), message));
         }
     }

@@ -3084,7 +3084,7 @@ export interface components {
              */
             execution?: string | null;
             /** @description What it says to programs. */
-            fields?: unknown | null;
+            fields?: unknown;
             /** @description The event's `seq` and the place in its batch: `4711.3`. */
             id: string;
             /** @description How bad. */
@@ -3279,7 +3279,7 @@ export interface components {
              */
             at?: string | null;
             /** @description What it says to programs; at most 4,096 bytes of JSON. The event has its numbers as doubles. */
-            fields?: unknown | null;
+            fields?: unknown;
             /** @description Default `info`. */
             level?: (components["schemas"]["LogLevel"] & unknown) | null;
             /** @description At most 16,384 bytes, of any characters but U+0000. */
@@ -4154,7 +4154,7 @@ export interface components {
              */
             choices?: string[];
             /** @description Taken when no value is given. */
-            default?: unknown | null;
+            default?: unknown;
             /** @default  */
             description?: string;
             /**
