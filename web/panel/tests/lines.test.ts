@@ -122,3 +122,21 @@ test('what was found is gone through in a ring', () => {
   expect([nextFound([3, 7, 9], 7, -1), nextFound([3, 7, 9], 3, -1)]).toEqual([3, 9]);
   expect(nextFound([], 1, 1)).toBeUndefined();
 });
+
+test('while more is printed than can be loaded, what is newest here is known, and the end is loaded once at a time', async () => {
+  const { run, load } = printed(100, 10);
+  const lines = createLines(load);
+  await settled();
+  expect(lines.newest).toBe(100);
+  lines.added({ seq: 11, count: 5000 });
+  expect([lines.newest, lines.total]).toEqual([100, 5100]);
+  [run.total, run.seq] = [5600, 12];
+  await Promise.all([lines.wantEnd(), lines.wantEnd()]);
+  lines.added({ seq: 12, count: 500 });
+  expect([run.asked, lines.newest, lines.total]).toEqual([['end', 'end'], 5600, 5600]);
+  // What cannot be had is not asked for again before there is more.
+  lines.added({ seq: 13, count: 1 });
+  await lines.wantEnd();
+  await lines.wantEnd();
+  expect(run.asked).toHaveLength(3);
+});

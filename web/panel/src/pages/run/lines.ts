@@ -39,6 +39,8 @@ interface Chunk {
 export interface Lines {
   /** How many there are; undefined until it is known. */
   readonly total: number | undefined;
+  /** The newest that is here. While much is printed, it is behind `total`. */
+  readonly newest: number;
   /** Changes whenever anything does. */
   readonly version: number;
   /** Why the last loading failed. */
@@ -46,6 +48,8 @@ export interface Lines {
   get: (number: number) => Line | undefined;
   /** Loads what is missing of these. */
   want: (first: number, last: number) => void;
+  /** Loads the newest, if they are not here. */
+  wantEnd: () => Promise<void>;
   /** Takes what an event tells. */
   added: (batch: Batch) => void;
   /** Forgets everything and loads it again. */
@@ -59,7 +63,10 @@ export function createLines(load: Load, around?: number): Lines {
   let chunks = new Map<number, Chunk>();
   let early: Batch[] = [];
   let total: number | undefined;
+  let newest = 0;
   let asOf = 0;
+  /** The last loading of the end: while it is under way, and as of what. */
+  let end: { asOf: number; done: Promise<void> | undefined } = { asOf: -1, done: undefined };
   let version = 0;
   let error: unknown;
   let life = 0;
@@ -81,6 +88,7 @@ export function createLines(load: Load, around?: number): Lines {
   };
   const place = (lines: Line[]) => {
     for (const line of lines) {
+      newest = Math.max(newest, line.number);
       chunkOf(Math.floor((line.number - 1) / CHUNK_LINES)).lines[(line.number - 1) % CHUNK_LINES] = line;
     }
   };
@@ -121,7 +129,9 @@ export function createLines(load: Load, around?: number): Lines {
     chunks = new Map();
     early = [];
     total = undefined;
+    newest = 0;
     asOf = 0;
+    end = { asOf: -1, done: undefined };
     error = undefined;
     changed();
     void fetch(around === undefined ? 'end' : startOf(around));
@@ -130,6 +140,9 @@ export function createLines(load: Load, around?: number): Lines {
   const lines: Lines = {
     get total() {
       return total;
+    },
+    get newest() {
+      return newest;
     },
     get version() {
       return version;
@@ -152,6 +165,15 @@ export function createLines(load: Load, around?: number): Lines {
           chunk.asOf = Math.max(chunk.asOf, wanted);
         });
       }
+    },
+    wantEnd() {
+      if (total === undefined || error !== undefined || newest >= total) return Promise.resolve();
+      if (end.done) return end.done;
+      if (end.asOf >= asOf) return Promise.resolve(); // it cannot be had
+      const mine = { asOf, done: undefined as Promise<void> | undefined };
+      mine.done = fetch('end', () => (mine.done = undefined));
+      end = mine;
+      return mine.done;
     },
     added(batch) {
       if (total !== undefined) {

@@ -4,6 +4,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useLocation } from '@tanstack/react-router';
 import {
   type RefObject,
+  type WheelEvent,
   useCallback,
   useEffect,
   useLayoutEffect,
@@ -102,9 +103,11 @@ function Shown(props: { id: string; lines: Lines; total: number; linked: number 
   const [wrap, setWrap] = useState(isNarrow);
   const [words, setWords] = useState('');
   const [at, setAt] = useState<number>();
-  const tail = useTail(scroller, total, linked === undefined);
+  const tail = useTail(scroller, lines, total, linked === undefined);
+  // At the end one sees what is here: while much is printed, loading it takes longer than printing it.
+  const count = tail.follows ? lines.newest : total;
   const virtual = useVirtualizer({
-    count: total,
+    count,
     getScrollElement: () => scroller.current,
     estimateSize: () => LINE_PX,
     overscan: 20,
@@ -171,6 +174,7 @@ function Shown(props: { id: string; lines: Lines; total: number; linked: number 
           aria-label="Lines"
           tabIndex={0}
           onScroll={tail.scrolled}
+          onWheel={tail.wheeled}
         >
           <div className="lines-all" style={{ height: virtual.getTotalSize() }}>
             {rows.map(({ index, start }) => (
@@ -202,31 +206,37 @@ function Shown(props: { id: string; lines: Lines; total: number; linked: number 
 }
 
 /** Stays at the end while one reads there, and nowhere else. */
-function useTail(scroller: RefObject<HTMLElement | null>, total: number, from: boolean) {
+function useTail(scroller: RefObject<HTMLElement | null>, lines: Lines, total: number, from: boolean) {
   const [follows, setFollows] = useState(from);
   const lastTop = useRef(0);
-  const left = useRef(total);
-  const toEnd = () => scroller.current?.scrollTo({ top: scroller.current.scrollHeight });
+  const seen = useRef(total);
+  const isAtEnd = () => {
+    const { scrollTop, scrollHeight, clientHeight } = scroller.current!;
+    return scrollHeight - scrollTop - clientHeight < END_PX;
+  };
+  const isAtTop = () => scroller.current!.scrollTop === 0;
   useLayoutEffect(() => {
-    if (follows) toEnd();
+    if (!follows) return;
+    scroller.current!.scrollTop = scroller.current!.scrollHeight;
+    void lines.wantEnd();
   });
-  const leave = useCallback(() => setFollows(false), []);
-  if (follows) left.current = total;
+  const settle = () => {
+    // Only upwards is it left: downwards the end may run ahead.
+    if (scroller.current!.scrollTop < lastTop.current && !isAtEnd()) setFollows(false);
+    else if (isAtEnd() && lines.newest >= total) setFollows(true);
+    lastTop.current = scroller.current!.scrollTop;
+  };
+  // What was scrolled to has been loaded.
+  useEffect(settle, [lines.version]);
+  if (follows) seen.current = total;
   return {
     follows,
     /** Lines that came since one reads elsewhere. */
-    news: total - left.current,
-    leave,
-    follow: () => {
-      setFollows(true);
-      toEnd();
-    },
-    scrolled: () => {
-      const { scrollTop, scrollHeight, clientHeight } = scroller.current!;
-      // Only upwards is it left: downwards the end may run ahead.
-      if (scrollHeight - scrollTop - clientHeight < END_PX) setFollows(true);
-      else if (scrollTop < lastTop.current) setFollows(false);
-      lastTop.current = scrollTop;
-    },
+    news: total - seen.current,
+    leave: useCallback(() => setFollows(false), []),
+    follow: () => void lines.wantEnd().then(() => setFollows(true)),
+    scrolled: settle,
+    // Told before it has scrolled, so that what is printed at this moment does not take it back.
+    wheeled: ({ deltaY }: WheelEvent) => deltaY < 0 && !isAtTop() && setFollows(false),
   };
 }
