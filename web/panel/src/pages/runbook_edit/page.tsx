@@ -6,12 +6,11 @@ import { Link, useBlocker, useNavigate, useParams } from '@tanstack/react-router
 import { useEffect, useMemo, useRef, useState } from 'react';
 
 import { api, isFinal, wordsOf } from '../../api.ts';
-import { useMay } from '../../session/session.tsx';
 import { useTitle } from '../../shell/title.ts';
 import { Button } from '../../widgets/button.tsx';
 import { Icon } from '../../widgets/icon.tsx';
 import { Menu, MenuItem } from '../../widgets/menu.tsx';
-import { Empty, Failed, Loading } from '../../widgets/states.tsx';
+import { Failed, Loading } from '../../widgets/states.tsx';
 import { type Definition, type Runbook, runbookKey, runbookQuery } from '../runbooks/query.ts';
 import { Editor, type EditorHandle, type Problem } from './editor.tsx';
 import { lineOf, lineOfError, placesIn } from './places.ts';
@@ -20,13 +19,11 @@ import { NEW, PARTS, STEPS, textOf } from './template.ts';
 /** Writes a runbook, new or anew. */
 export default function RunbookEditPage() {
   const { runbook: id } = useParams({ strict: false }) as { runbook?: string };
-  const mayWrite = useMay('automations.write');
   // What is being edited is what was read first: that it has changed since is told when it is saved.
   const runbook = useQuery({ ...runbookQuery(id ?? ''), enabled: id !== undefined });
   const [began, setBegan] = useState<Runbook>();
   useEffect(() => setBegan((before) => before ?? runbook.data), [runbook.data]);
   useTitle(id ? `Edit ${began?.definition.name ?? 'a runbook'}` : 'Write a runbook');
-  if (!mayWrite) return <Empty title="You may not write runbooks">Ask for the permission automations.write.</Empty>;
   if (id === undefined) return <Form />;
   if (runbook.isError && !began) return <Failed error={runbook.error} again={() => void runbook.refetch()} />;
   return began ? <Form runbook={began} /> : <Loading />;

@@ -7,7 +7,7 @@ import { useMemo, useRef } from 'react';
 
 import { api } from '../../api.ts';
 import { useMay } from '../../session/session.tsx';
-import { useKeys } from '../../shell/keys.ts';
+import { useKeys, useRowKeys } from '../../shell/keys.ts';
 import { oneOf, text } from '../../shell/search.ts';
 import { useTitle } from '../../shell/title.ts';
 import { Button } from '../../widgets/button.tsx';
@@ -16,7 +16,7 @@ import { Empty, Failed, Loading } from '../../widgets/states.tsx';
 import { Ago } from '../../widgets/time.tsx';
 import { TypedWords } from '../../widgets/typed_words.tsx';
 import { RunChip } from '../runs/chip.tsx';
-import { isCalm, More, useRowKeys } from '../runs/rows.tsx';
+import { isCalm, More } from '../runs/rows.tsx';
 import { useSteady } from '../runs/steady.ts';
 import type { Runbook } from './query.ts';
 import { Starts } from './starts.tsx';
@@ -85,7 +85,7 @@ function List({ filter, mayWrite }: { filter: { q?: string; archived?: 'true' };
   const loaded = useMemo(() => runbooks.data?.pages.flatMap(({ items }) => items) ?? [], [runbooks.data]);
   const list = useRef<HTMLDivElement>(null);
   const { rows, come, gone, admit, calm } = useSteady(loaded, JSON.stringify(filter), () => isCalm(list.current));
-  useRowKeys(list);
+  useRowKeys(list, '.row-link');
   if (runbooks.isError && !runbooks.data)
     return <Failed error={runbooks.error} again={() => void runbooks.refetch()} />;
   if (runbooks.isPending) return <Loading lines={10} />;

@@ -6,6 +6,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useMemo, useRef } from 'react';
 
 import { api } from '../../api.ts';
+import { useRowKeys } from '../../shell/keys.ts';
 import { useTitle } from '../../shell/title.ts';
 import { useGlow } from '../../widgets/glow.ts';
 import { Menu, MenuItem, MenuLabel, MultiChoice } from '../../widgets/menu.tsx';
@@ -16,7 +17,7 @@ import { Pill } from '../runbooks/page.tsx';
 import { type Run, runbookQuery } from '../runbooks/query.ts';
 import { RunChip } from './chip.tsx';
 import { readRunFilter, RUN_STATUSES, type RunFilter, type RunTrigger, TRIGGERS } from './filter.ts';
-import { isCalm, More, useRowKeys } from './rows.tsx';
+import { isCalm, More } from './rows.tsx';
 import { useSteady } from './steady.ts';
 import { Took } from './took.tsx';
 
@@ -95,7 +96,7 @@ export function RunList({ filter }: { filter: RunFilter }) {
   const loaded = useMemo(() => runs.data?.pages.flatMap(({ items }) => items) ?? [], [runs.data]);
   const list = useRef<HTMLDivElement>(null);
   const { rows, come, gone, admit, calm } = useSteady(loaded, JSON.stringify(filter), () => isCalm(list.current));
-  useRowKeys(list);
+  useRowKeys(list, '.row-link');
   if (runs.isError && !runs.data) return <Failed error={runs.error} again={() => void runs.refetch()} />;
   if (runs.isPending) return <Loading lines={10} />;
   if (rows.length === 0 && come === 0) {

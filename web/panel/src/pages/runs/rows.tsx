@@ -1,6 +1,3 @@
-import type { RefObject } from 'react';
-
-import { useKeys } from '../../shell/keys.ts';
 import { Button } from '../../widgets/button.tsx';
 
 /** A list scrolled less than this is at its top. In px. */
@@ -9,20 +6,6 @@ const TOP_PX = 8;
 /** Whether rows of a list may move: at the top, without pointer or focus on it. */
 export function isCalm(list: HTMLElement | null): boolean {
   return !list || (list.scrollTop < TOP_PX && !list.matches(':hover') && !list.matches(':focus-within'));
-}
-
-/** j and k move the focus from row to row; Enter opens, because the row is a link. */
-export function useRowKeys(list: RefObject<HTMLElement | null>): void {
-  const step = (by: number) => {
-    const rows = [...(list.current?.querySelectorAll<HTMLElement>('.row-link') ?? [])];
-    const at = rows.findIndex((row) => row.closest('tr')?.contains(document.activeElement));
-    rows[Math.max(0, Math.min(rows.length - 1, at + by))]?.focus();
-  };
-  useKeys({
-    j: () => step(1),
-    k: () => step(-1),
-    Escape: () => document.activeElement instanceof HTMLElement && document.activeElement.blur(),
-  });
 }
 
 /** The end of what is loaded, and the rest. */
