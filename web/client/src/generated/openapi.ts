@@ -1311,6 +1311,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runbooks/{runbook}/times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show when a runbook's schedule starts it
+         * @description Needs the permission `automations.read`.
+         */
+        get: operations["listRunbookTimes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/server-filters": {
         parameters: {
             query?: never;
@@ -2600,6 +2620,11 @@ export interface components {
             id: string;
             /**
              * Format: int64
+             * @description Its place among all lines of the execution, from 1.
+             */
+            number: number;
+            /**
+             * Format: int64
              * @description From 0.
              */
             step: number;
@@ -2619,6 +2644,11 @@ export interface components {
             next?: string | null;
             /** @description Pass it as `before` for the lines before; absent at the first line. */
             previous?: string | null;
+            /**
+             * Format: int64
+             * @description Lines that the execution has printed so far.
+             */
+            total: number;
         };
         /**
          * ExecutionPage
@@ -2947,6 +2977,19 @@ export interface components {
              * @description Streams.
              */
             streams: number;
+        };
+        /**
+         * LastExecution
+         * @description What became of a runbook's newest execution.
+         */
+        LastExecution: {
+            /** Format: date-time */
+            ended_at?: string | null;
+            /** Format: uuid */
+            id: string;
+            /** Format: date-time */
+            queued_at: string;
+            status: components["schemas"]["ExecutionStatus"];
         };
         /**
          * Latency
@@ -4013,6 +4056,13 @@ export interface components {
              * @description Its stream is `runbook/<id>`.
              */
             id: string;
+            /** @description In lists: its newest execution. */
+            last_execution?: (components["schemas"]["LastExecution"] & unknown) | null;
+            /**
+             * Format: date-time
+             * @description In lists: when its schedule starts it next.
+             */
+            next_at?: string | null;
             /** Format: date-time */
             updated_at: string;
             /**
@@ -4277,6 +4327,14 @@ export interface components {
             timeout_s?: number | null;
             /** @description Lets time pass. */
             wait?: (components["schemas"]["RunbookWait"] & unknown) | null;
+        };
+        /**
+         * RunbookTimes
+         * @description When a schedule starts a runbook.
+         */
+        RunbookTimes: {
+            /** @description The next ones, at most five; none without a schedule, or put away. */
+            items: string[];
         };
         /**
          * RunbookWait
@@ -6679,6 +6737,10 @@ export interface operations {
                 after?: string;
                 /** @description Lines before this one, the nearest. */
                 before?: string;
+                /** @description Lines from this number on, counted from 1. */
+                from?: number;
+                /** @description Only lines that hold this text, in any case. To go on, ask `from` behind the last one's number. */
+                q?: string;
                 /** @description At most so many, 1 to 1,000; default 500. */
                 limit?: number;
                 /** @description Wait until this process has seen the position. */
@@ -13865,6 +13927,121 @@ export interface operations {
             };
             /** @description The input is well-formed but not acceptable: `errors` says why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRunbookTimes: {
+        parameters: {
+            query?: {
+                /** @description Wait until this process has seen the position. */
+                min_seq?: number;
+            };
+            header?: never;
+            path: {
+                runbook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RunbookTimes"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed: `missing` says which permission it takes. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cursor belongs to another history or to the future: load the state anew. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -40,6 +40,22 @@ export const pages: readonly Page[] = [
     needs: 'servers.read',
   },
   { path: '/servers/$server', load: () => import('./server/page.tsx'), needs: 'servers.read' },
+  {
+    path: '/runbooks',
+    load: () => import('./runbooks/page.tsx'),
+    nav: { label: 'Runbooks', icon: 'runbooks', key: 'b' },
+    needs: 'automations.read',
+  },
+  { path: '/runbooks/new', load: () => import('./runbook_edit/page.tsx'), needs: 'automations.write' },
+  { path: '/runbooks/$runbook', load: () => import('./runbook/page.tsx'), needs: 'automations.read' },
+  { path: '/runbooks/$runbook/edit', load: () => import('./runbook_edit/page.tsx'), needs: 'automations.write' },
+  {
+    path: '/runs',
+    load: () => import('./runs/page.tsx'),
+    nav: { label: 'Runs', icon: 'runs', key: 'r' },
+    needs: 'automations.read',
+  },
+  { path: '/runs/$run', load: () => import('./run/page.tsx'), needs: 'automations.read' },
   { path: '/events', load: () => import('./log/page.tsx'), nav: { label: 'Event log', icon: 'events', key: 'l' } },
   {
     path: '/users',
