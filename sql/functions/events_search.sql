@@ -1,5 +1,6 @@
 -- events_search: what a reader may see of a stretch of the log, or of one stream. Planned for each search, because one
--- plan for all of them would fit none; the way is always along the stretch, which the caller keeps short.
+-- plan for all of them would fit none; the way is always along the stretch, which the caller keeps short. A
+-- correlation has an index, so that the stretch may then be longer.
 -- Takes   stream: text (null: along the log, where places are seq; else along it, where they are versions);
 --         above, upto: bigint, the stretch: above < place <= upto; types: text[]; actor: text, its id;
 --         actor_name: text; correlation: uuid; session: text (each null: any);
@@ -15,11 +16,15 @@ set search_path = pg_catalog, public, pg_temp
 set jit = off
 set enable_seqscan = off
 set enable_bitmapscan = off
+set enable_indexscan = on -- set here, so that what is set below ends with the call
 as $$
 declare
   place     text := case when stream is null then 'e.seq' else 'e.version' end;
   direction text := case when descending then 'desc' else 'asc' end;
 begin
+  if correlation is not null and stream is null then
+    perform set_config('enable_bitmapscan', 'on', true), set_config('enable_indexscan', 'off', true);
+  end if;
   return query execute format(
     'select (s.e).* from (
        select f.e, sum(octet_length((f.e).data::text)) over w - octet_length((f.e).data::text) as bytes_before from (

@@ -41,7 +41,7 @@ async fn an_export_of_100_000_events_is_whole_while_more_are_appended_and_says_s
     assert_eq!(head("content-disposition"), format!("attachment; filename=\"signalbox-events-1-{seq}.ndjson\""));
     assert_eq!(head("signalbox-epoch"), world.value::<Uuid>("select epoch from log_head").await.to_string());
     let told = tail.event().await;
-    assert_eq!((told.event.as_str(), told.id), ("audit.exported", Some(seq + 1)));
+    assert!(told.event == "audit.exported" && told.id > Some(seq), "{told:?}");
     let expected = json!({ "format": "ndjson", "from_seq": 1, "to_seq": seq, "filters": { "types": "incident.*" } });
     assert_eq!((&told.data["data"], &told.data["actor"]["name"]), (&expected, &json!("anna")));
     let appending = {
@@ -75,13 +75,13 @@ async fn an_export_reads_no_further_than_its_reader_takes() {
         assert_eq!(auditor.get("/livez").await.status, 200); // while the process does other things
     }
     let pages = server.app.database.counts().0 - pages_before;
-    let most = (first + KERNEL_BYTES).div_ceil(1 << 20) as u64 + 2;
+    let most = (first + KERNEL_BYTES).div_ceil(1 << 20) as u64 + 5;
     assert!(pages <= most, "{pages} pages were read for a reader that took {first} bytes; {most} are room for");
     let mut bytes = first;
     while let Some(piece) = stream.next().await {
         bytes += piece.unwrap().len();
     }
-    assert!(bytes > 90 << 20, "then it takes the rest: {bytes}");
+    assert!(bytes > 80 << 20, "then it takes the rest: {bytes}");
 }
 
 /// Begins an export that is longer than all buffers, takes its beginning, lets something happen, and reads on.

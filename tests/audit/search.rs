@@ -10,18 +10,17 @@ use crate::harness::{Client, World, world};
 
 /// Every page of a search, and how many there were.
 async fn found(client: &Client, query: &str, limit: usize) -> (Vec<i64>, usize) {
-    let (mut seqs, mut to_seq, mut pages) = (Vec::new(), String::new(), 0);
+    let (mut seqs, mut query, mut pages) = (Vec::new(), query.to_owned(), 0);
     loop {
-        let page = client.get(&format!("{SEARCH}?limit={limit}{query}{to_seq}")).await;
+        let page = client.get(&format!("{SEARCH}?limit={limit}{query}")).await;
         assert_eq!(page.status, 200, "{query}: {}", page.text);
         let items = page.json["items"].as_array().unwrap();
         assert!(items.len() <= limit);
         seqs.extend(items.iter().map(|event| event["seq"].as_i64().unwrap()));
         pages += 1;
-        match page.json["next"].as_i64() {
-            Some(next) => to_seq = format!("&to_seq={next}"),
-            None => return (seqs, pages),
-        }
+        let Some(next) = page.json["next"].as_i64() else { return (seqs, pages) };
+        let others = query.split('&').filter(|one| !one.starts_with("to_seq=")).collect::<Vec<_>>().join("&");
+        query = format!("{others}&to_seq={next}");
     }
 }
 
@@ -112,13 +111,16 @@ async fn a_search_and_an_export_find_what_plain_sql_finds_and_the_reader_may_see
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_finds_little_in_a_large_log_goes_on_from_page_to_page() {
     let world = world().await;
-    let first = happen(&world, Cause::system("needle"), "test/needle", "first", &["incidents.read"]).await;
+    let cause = Cause::system("needle");
+    let first = happen(&world, cause.clone(), "test/needle", "first", &["incidents.read"]).await;
     filled(&world, 600_000, 0).await; // more than one request looks at
-    let last = happen(&world, Cause::system("needle"), "test/needle", "last", &["incidents.read"]).await;
+    let last = happen(&world, cause.clone(), "test/needle", "last", &["incidents.read"]).await;
     let server = world.serve().await;
     let auditor = auditor(&world, &server).await;
     let (seqs, pages) = found(&auditor, "&actor=system:needle", 10).await;
     assert_eq!((seqs, pages > 1), (vec![last, first], true), "{pages} pages");
+    let correlated = format!("&correlation_id={}", cause.correlation_id);
+    assert_eq!(found(&auditor, &correlated, 10).await.0, vec![last, first]);
     // What has a place is found at once, wherever it is.
     assert_eq!(found(&auditor, "&stream=test/needle", 10).await, (vec![last, first], 1));
     let upto = format!("&stream=test/filler&to_seq={}&from_seq={}", first + 7, first + 5);

@@ -30,7 +30,7 @@ use crate::postgres::QueryError;
 
 /// Events of a page; at most some 1 MiB of them (`log::search::PAGE_BYTES`). One export holds a page in memory, as
 /// rows and as text: some 3 MiB.
-const PAGE_EVENTS: i64 = 500;
+const PAGE_EVENTS: i64 = 1_000;
 /// Exports of one user at once, in a process: one goes on while the next one is tried.
 const EXPORTS_PER_USER: usize = 2;
 /// Exports of all users at once, in a process: some 50 MiB.

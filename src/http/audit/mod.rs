@@ -24,10 +24,10 @@ use export::{Export, Format};
 use states::States;
 use wish::Wish;
 
-/// Events that one request looks at, however few of them are wanted, and for how long. A page of a search that finds
-/// little is shorter, and goes on from where it stopped.
-const MOST_LOOKED_AT: i64 = 500_000;
-const LOOKED_FOR: Duration = Duration::from_secs(2);
+/// Stretches of the log that one request looks at, and for how long: 500,000 events, half a second as a rule. A page of
+/// a search that finds little is shorter, and the next one goes on from where it stopped.
+const MOST_LOOKS: u32 = 25;
+const LOOKS_FOR: Duration = Duration::from_secs(2);
 
 /// A page of what was found.
 #[derive(Debug, Object)]
@@ -47,9 +47,9 @@ impl Audit {
     /// Search the log
     ///
     /// Events that you may see and that fulfil all that is asked, the newest first. `next` is the `to_seq` of the page
-    /// behind; it is absent at the end. The log has no index but its order, so a search looks at a bounded part of it
-    /// and then answers: a page may hold fewer than `limit` events, or none, and still have a `next`. One `stream` is
-    /// found at once, and so are times and positions. The other way, oldest first: `GET /api/v1/events`.
+    /// behind; it is absent at the end. One `stream` or `correlation_id` is found at once, and so are times and
+    /// positions. For all else a search looks at a bounded part of the log and then answers: a page may hold fewer
+    /// than `limit` events, or none, and still have a `next`. The other way, oldest first: `GET /api/v1/events`.
     #[oai(path = "/events/search", method = "get", operation_id = "searchEvents")]
     #[allow(clippy::too_many_arguments)] // each is a query parameter of the contract
     async fn search(
@@ -94,7 +94,7 @@ impl Audit {
         loop {
             items.append(&mut walk.back(database, limit - items.len() as i64).await?);
             let enough = items.len() as i64 >= limit || events::bytes(&items) >= crate::log::search::PAGE_BYTES;
-            if enough || walk.is_over() || walk.looked_at >= MOST_LOOKED_AT || started.elapsed() >= LOOKED_FOR {
+            if enough || walk.is_over() || walk.looks >= MOST_LOOKS || started.elapsed() >= LOOKS_FOR {
                 break;
             }
         }

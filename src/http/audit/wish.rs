@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::domain::audit::Filters;
 use crate::http::caller::Caller;
 use crate::http::events;
+use crate::http::page;
 use crate::http::problem::Problem;
 use crate::hub::Facts;
 use crate::log::search::Search;
@@ -33,11 +34,7 @@ impl Wish {
     /// # Errors
     /// 400 for a type that there is not, or too long a filter.
     pub fn search(&self, caller: &Caller) -> Result<Search, Problem> {
-        let texts = [&self.stream, &self.actor, &self.session];
-        if texts.into_iter().flatten().any(|text| text.chars().count() > FILTER_CHARS) {
-            let detail = format!("a filter has at most {FILTER_CHARS} characters");
-            return Err(Problem::bad_request("invalid_parameter", detail));
-        }
+        page::short([&self.stream, &self.actor, &self.session].into_iter().flatten(), FILTER_CHARS)?;
         let types = events::filter(&caller.app, self.types.as_deref(), None, None, Facts::default())?.types;
         // No user is called by a name with a colon in it, and every id has one.
         let is_id = self.actor.as_deref().is_some_and(|actor| actor.contains(':'));

@@ -230,9 +230,9 @@ export interface paths {
         /**
          * Search the log
          * @description Events that you may see and that fulfil all that is asked, the newest first. `next` is the `to_seq` of the page
-         *     behind; it is absent at the end. The log has no index but its order, so a search looks at a bounded part of it
-         *     and then answers: a page may hold fewer than `limit` events, or none, and still have a `next`. One `stream` is
-         *     found at once, and so are times and positions. The other way, oldest first: `GET /api/v1/events`.
+         *     behind; it is absent at the end. One `stream` or `correlation_id` is found at once, and so are times and
+         *     positions. For all else a search looks at a bounded part of the log and then answers: a page may hold fewer
+         *     than `limit` events, or none, and still have a `next`. The other way, oldest first: `GET /api/v1/events`.
          *
          *     For everybody who is signed in.
          */
