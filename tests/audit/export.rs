@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{EXPORT, auditor, filled, lines, seqs};
 use crate::access::{holder, signed_in};
-use crate::harness::{Answer, Client, PATIENCE, Running, World, world};
+use crate::harness::{Answer, Client, PATIENCE, World, world};
 
 /// What the kernel may hold of an answer that nobody reads, in bytes: what both sockets may grow to.
 const KERNEL_BYTES: usize = 12 << 20;
