@@ -2590,9 +2590,9 @@ export interface components {
          */
         EventStates: {
             /** @description As it was kept in the version of the event. */
-            after?: unknown | null;
+            after?: unknown;
             /** @description Absent before the first event. */
-            before?: unknown | null;
+            before?: unknown;
             /** @description Why neither is shown; absent when they are. */
             unknown?: (components["schemas"]["UnknownStates"] & unknown) | null;
         };
