@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 
+import { faults, looking } from './axe.mjs';
 import { until, world } from './world.mjs';
 
 let here;
@@ -81,9 +82,10 @@ test('an event shows its state before and after it, and what came of the same co
   await rows(page).filter({ hasText: 'incident.merged' }).first().click();
   await dialog.getByRole('button', { name: /incident\.absorbed/ }).waitFor();
   await dialog.getByRole('button', { name: 'As a list' }).click();
-  await until('the list has both', async () => {
+  await until('the list has all that the one command did', async () => {
     const types = await page.locator('.log tbody tr td:nth-child(3)').allTextContents();
-    return JSON.stringify(types.toSorted()) === JSON.stringify(['incident.absorbed', 'incident.merged']) || types;
+    const wanted = ['incident.absorbed', 'incident.merged', 'incident.status.changed'];
+    return JSON.stringify(types.toSorted()) === JSON.stringify(wanted) || types;
   });
   assert.deepEqual(errors, []);
   await context.close();
@@ -105,3 +107,26 @@ test('who may not take events home is offered no file', async () => {
   assert.equal(await page.getByRole('link', { name: 'CSV' }).count(), 0);
   await context.close();
 });
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`axe finds nothing in the log, its filters and its events in ${colorScheme}, wide and at 360 px`, async () => {
+    const { key } = await here.report('Seen by axe');
+    await here.call('POST', `/incidents/${key}/status`, { to: 'acknowledged' });
+    const { page, context, errors } = await here.open('/', { ...looking(colorScheme), username: 'anton' });
+    const found = [];
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 760 });
+      await page.goto(`${here.server.url}/events?types=incident.*&actor=admin&since=2026-01-01T00:00:00Z`);
+      await rows(page).first().waitFor();
+      found.push(...(await faults(page, `the log ${width}`)));
+      await page.getByRole('button', { name: 'Who, when, where …' }).click();
+      found.push(...(await faults(page, `the filters ${width}`)));
+      await page.keyboard.press('Escape');
+      await rows(page).filter({ hasText: 'incident.status.changed' }).first().click();
+      await page.getByRole('row', { name: /^status/ }).waitFor();
+      found.push(...(await faults(page, `an event ${width}`)));
+    }
+    assert.deepEqual([...found, ...errors], []);
+    await context.close();
+  });
+}
