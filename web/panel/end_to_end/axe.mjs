@@ -18,6 +18,10 @@ export async function faults(page, what) {
   const found = violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${what}: ${id}: ${nodes.map((node) => node.html).join(' ')}`);
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  const overflow = await page.evaluate(() => {
+    const dialog = document.querySelector('dialog[open]');
+    const beyond = dialog ? dialog.scrollWidth - dialog.clientWidth : 0;
+    return Math.max(beyond, document.documentElement.scrollWidth - innerWidth);
+  });
   return overflow > 0 ? [...found, `${what} is ${overflow} px too wide`] : found;
 }
