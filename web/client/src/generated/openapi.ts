@@ -9367,6 +9367,8 @@ export interface operations {
                 limit?: number;
                 /** @description `next` of the page before. */
                 cursor?: string;
+                /** @description Instead of it, the id of a line, such as `4711.3`: the page begins behind it, in either order. */
+                behind?: string;
                 /** @description Wait until this process has seen the position. */
                 min_seq?: number;
             };
