@@ -6,10 +6,9 @@ import { type ReactNode, useState } from 'react';
 import { api } from '../../api.ts';
 import { FormDialog } from '../../widgets/dialog.tsx';
 import { TextField } from '../../widgets/field.tsx';
-import { newest } from '../log/query.ts';
 import { ChannelForm } from '../notifications/channel_form.tsx';
 import { type Headers, textOf, useFormCommand } from '../notifications/command.ts';
-import type { Channel } from '../notifications/query.ts';
+import { type Channel, newest } from '../notifications/query.ts';
 
 export type Asking = 'edit' | 'rotate' | 'replay' | 'disable' | 'enable' | 'delete';
 
