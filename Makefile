@@ -3,7 +3,7 @@
 .PHONY: run test faults setup setup-tests openapi panel
 
 # A private PostgreSQL under ./.signalbox, the API, the panel, and demo traffic. Without Node all but the panel.
-run: setup $(if $(shell command -v npm),panel)
+run: setup $(shell deploy/setup.sh node 2>/dev/null && echo panel)
 	cargo run --locked -- serve --demo
 
 # Everything that CI runs.
@@ -36,6 +36,7 @@ setup-tests:
 	@deploy/setup.sh python
 	@deploy/setup.sh pgbouncer
 	@deploy/setup.sh proxies
+	@deploy/setup.sh curl
 	@deploy/setup.sh node
 	@deploy/setup.sh chromium
 
