@@ -68,7 +68,7 @@ async fn things(client: &Client) -> Vec<(&'static str, Vec<Value>)> {
         ("runbook", vec![runbook["id"].clone()]),
         ("execution", vec![execution["id"].clone()]),
         ("line", vec![lines["items"][0]["id"].clone()]),
-        ("seq", vec!["1".into()]),
+        ("seq", vec![1.into()]),
     ]
 }
 
