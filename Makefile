@@ -15,11 +15,11 @@ panel: web/panel/dist/index.html
 
 PANEL_SOURCES = $(shell find web/client/src web/panel -type f -not -path '*/dist/*' -not -path '*/node_modules/*')
 web/panel/dist/index.html: web/node_modules/.package-lock.json $(PANEL_SOURCES)
-	cd web && npm run build
+	cd web && npm run --silent build
 
 web/node_modules/.package-lock.json: web/package-lock.json
 	@deploy/setup.sh node
-	cd web && npm ci --loglevel=error
+	cd web && npm ci --loglevel=error --no-fund --no-audit --no-update-notifier
 	@touch $@
 
 # The fault suite at length, then every nemesis of the round trip. Takes half an hour; tests/faults/README.md is its table.
@@ -44,4 +44,4 @@ setup-tests:
 openapi: setup
 	cargo run --locked --quiet -- openapi > openapi/openapi.json
 	@deploy/setup.sh node
-	cd web && npm ci --loglevel=error && npm run generate
+	cd web && npm ci --loglevel=error --no-fund --no-audit --no-update-notifier && npm run generate
