@@ -19,6 +19,11 @@
 //! - A notification is a hint, the table is the truth.
 //! - There is no service layer, no repository, no message bus: a handler calls a function.
 
+/// Memory that nobody uses goes back to the system within a second or two (`.cargo/config.toml`); `load-tests fanout`
+/// measures it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 pub mod automations;
 pub mod compare;
 pub mod config;

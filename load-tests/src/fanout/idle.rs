@@ -11,11 +11,12 @@ use crate::process;
 /// How often memory is read until it has settled.
 const READ: Duration = Duration::from_millis(500);
 
-/// Change between two readings, in percent, below which memory has settled.
+/// Change over so many readings, in percent, below which memory has settled: allocators give back in steps.
 const SETTLED_PERCENT: f64 = 0.5;
+const SETTLED_READINGS: usize = 6;
 
 /// Readings after which it counts as settled all the same.
-const MOST_READINGS: usize = 20;
+const MOST_READINGS: usize = 40;
 
 /// What streams cost that only wait.
 #[derive(Clone, Debug, Serialize)]
@@ -89,17 +90,18 @@ async fn open_and_close(options: &Options, system: &System, idle_s: u64) -> Resu
     })
 }
 
-/// Memory once two readings in a row are nearly the same: servers go on for a moment after
-/// a stream has opened or closed.
+/// Memory once it stays nearly the same: servers go on for a moment after a stream has opened or closed.
 async fn settled_bytes(pid: u32) -> Result<u64> {
-    let mut last = process::memory_bytes(pid)?;
+    let mut readings = vec![process::memory_bytes(pid)?];
     for _ in 0..MOST_READINGS {
         tokio::time::sleep(READ).await;
-        let bytes = process::memory_bytes(pid)?;
-        if bytes.abs_diff(last) as f64 <= last as f64 * SETTLED_PERCENT / 100.0 {
-            return Ok(bytes);
+        readings.push(process::memory_bytes(pid)?);
+        let Some(last) = readings.last_chunk::<SETTLED_READINGS>() else { continue };
+        let (least, most) =
+            last.iter().fold((u64::MAX, 0), |(least, most), &bytes| (least.min(bytes), most.max(bytes)));
+        if (most - least) as f64 <= least as f64 * SETTLED_PERCENT / 100.0 {
+            break;
         }
-        last = bytes;
     }
-    Ok(last)
+    Ok(readings.last().copied().unwrap_or_default())
 }
