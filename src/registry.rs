@@ -4,7 +4,7 @@ use crate::domain::permission::{
     AUTOMATIONS_READ, INCIDENTS_READ, LOGS_READ, NOTIFICATIONS_READ, SERVERS_READ, SYSTEM_READ, USERS_READ,
 };
 use crate::domain::server::report::{REPORT_TTL_S, REPORTED};
-use crate::domain::{automation, incident, logs, notification, role, server, system, user};
+use crate::domain::{audit, automation, incident, logs, notification, role, server, system, user};
 use crate::log::{EventType, Registry};
 
 /// What nobody should learn late, whatever the load.
@@ -25,10 +25,11 @@ const DEBOUNCE_MS: u32 = 100;
 /// Every type that the code knows.
 pub fn registry() -> Registry {
     let incidents = incident::event_types().into_iter().map(|kind| (kind.name, kind.description, kind.schema));
-    let modules: [(Vec<_>, &'static [&'static str]); 9] = [
+    let modules: [(Vec<_>, &'static [&'static str]); 10] = [
         (incidents.collect(), &[INCIDENTS_READ]),
         (user::event_types(), &[USERS_READ]),
         (role::event_types(), &[USERS_READ]),
+        (audit::event_types(), &[USERS_READ]),
         (system::event_types(), &[SYSTEM_READ]),
         (server::event_types(), &[SERVERS_READ]),
         (server::filter_types(), &[USERS_READ]),

@@ -20,7 +20,9 @@ use crate::domain::permission::SYSTEM_READ;
 use crate::domain::system;
 use crate::egress::Egress;
 use crate::forget::forget;
-use crate::http::{self, App, Denials, InFlight, Passwords, identity::Identities, limits::Limits, token::Tokens};
+use crate::http::{
+    self, App, Denials, Exports, InFlight, Passwords, identity::Identities, limits::Limits, token::Tokens,
+};
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, Head, NewEvent, Tail, Tailed, Write, read};
 use crate::metrics::Metrics;
@@ -183,6 +185,7 @@ impl Server {
             tokens: Tokens::new(&secret, config.access_token_s),
             identities: Identities::new(&config)?,
             denials: Denials::default(),
+            exports: Exports::default(),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute, config.refreshes_per_minute)?,
             checker: Checker::new(background.clone(), appender.clone(), egress.clone()),

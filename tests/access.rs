@@ -153,7 +153,8 @@ async fn everybody_may_do_what_operations_declare_and_nothing_else() {
     assert!(tried[&401] > 50 && tried[&403] > 50 && tried[&200] > 50, "{tried:?}");
 }
 
-/// The same of the stream, its twin and single events: what is expected comes from the event types alone.
+/// The same of the stream, its twin, its search, single events and exports: what is expected comes from the event
+/// types alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_sees_the_events_whose_types_declare_it_and_no_others() {
     let world = world().await;
@@ -163,7 +164,14 @@ async fn everybody_sees_the_events_whose_types_declare_it_and_no_others() {
     let assign = format!("/api/v1/incidents/{}/assign", incident["key"].as_str().unwrap());
     assert_eq!(admin.post(&assign, json!({ "assignee": "ada" })).await.status, 200);
     assert_eq!(admin.post("/api/v1/system/streams/enable", json!({ "reason": "test" })).await.status, 200);
-    let principals = principals(&world, &admin).await;
+    let mut principals = principals(&world, &admin).await;
+    // Whoever takes events home needs a permission for that beside what lets them see any.
+    for permission in permission::ALL.iter().copied().filter(|one| *one != permission::EVENTS_EXPORT) {
+        let (name, both) = (format!("exports-{}", permission.replace(['.', '_'], "-")), [permission, "events.export"]);
+        let user = holder(&world, &admin, &name, &both).await;
+        principals.push(Principal { name, may: set(&both), who: Who::User(user.id) });
+    }
+    admin.caught_up().await;
     let head: i64 = world.value("select seq from log_head").await;
     let all = admin.get("/api/v1/events?limit=1000").await.json["items"].clone();
     let all: Vec<&Value> = all.as_array().unwrap().iter().filter(|event| event["seq"].as_i64() <= Some(head)).collect();
@@ -183,7 +191,9 @@ async fn everybody_sees_the_events_whose_types_declare_it_and_no_others() {
         let client = principal.client(&server, &anonymous);
         let Some(may) = &principal.may else {
             assert_eq!(client.stream("", Some(0)).await.status, 401, "{}", principal.name);
-            client.get("/api/v1/events").await.is_problem(401, "unauthorized");
+            for path in ["/api/v1/events", "/api/v1/events/search", "/api/v1/events/export"] {
+                client.get(path).await.is_problem(401, "unauthorized");
+            }
             continue;
         };
         let visible = |event: &Value| {
@@ -200,6 +210,19 @@ async fn everybody_sees_the_events_whose_types_declare_it_and_no_others() {
         let page = client.get("/api/v1/events?limit=1000").await.json;
         let polled = page["items"].as_array().unwrap().iter().map(|event| event["seq"].as_i64().unwrap()).collect();
         assert_eq!(within(polled), expected, "poll by {}", principal.name);
+        let page = client.get(&format!("/api/v1/events/search?limit=1000&to_seq={head}")).await.json;
+        let mut found: Vec<i64> =
+            page["items"].as_array().unwrap().iter().map(|one| one["seq"].as_i64().unwrap()).collect();
+        found.reverse();
+        assert_eq!(found, expected, "search by {}", principal.name);
+        let export = client.get(&format!("/api/v1/events/export?to_seq={head}")).await;
+        if may.contains(permission::EVENTS_EXPORT) {
+            let lines = export.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let exported: Vec<i64> = lines.map(|line| line["event"]["seq"].as_i64().unwrap()).collect();
+            assert_eq!(exported, expected, "export by {}", principal.name);
+        } else {
+            export.is_problem(403, "forbidden");
+        }
         for event in &all {
             let seq = event["seq"].as_i64().unwrap();
             let status = client.get(&format!("/api/v1/events/{seq}")).await.status;

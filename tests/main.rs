@@ -5,6 +5,7 @@ mod harness;
 
 mod access;
 mod append;
+mod audit;
 mod automations;
 mod bad_input;
 mod compare;

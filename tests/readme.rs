@@ -54,6 +54,9 @@ const SAYS: &[(&str, &[&str])] = &[
     ("What it printed", &["Filesystem"]),
     ("Let it go on", &[r#""status":"succeeded""#]),
     ("Search", &["no route to 10.0.0.7"]),
+    ("Newest first", &[r#""type":"incident.status.changed""#, r#""name":"admin""#]),
+    ("What an event changed", &[r#""before":{"#, r#""after":{"#, r#""items":[{"seq":"#]),
+    ("Who took what home", &[r#""format":"csv""#, r#""format":"ndjson""#]),
     ("Count them", &[r#""total":"#, "Filesystem"]),
     ("Follow the errors", &["event: log.added", "no route to 10.0.0.7"]),
 ];

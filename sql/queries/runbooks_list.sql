@@ -2,8 +2,10 @@
 -- is true as of.
 -- Takes   words in the name: text; archived: boolean (each null: any);
 --         updated_at: timestamptz and id: uuid of the last row of the page before (null: the first page); most rows: bigint
--- Returns epoch, seq, and per row state: json, updated_at; at least one row, without state when nothing fits
-select h.epoch, h.seq, r.state, r.updated_at
+-- Returns epoch, seq, and per row state: json, updated_at, and last: json, the state of its newest execution; at least
+--         one row, without state when nothing fits
+select h.epoch, h.seq, r.state, r.updated_at,
+       (select e.state from executions e where e.runbook_id = r.id order by e.queued_at desc, e.id desc limit 1) as last
   from log_head h
   left join lateral (
     select state, updated_at, id

@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits, reads a clock, draws a random number or imports another part of Signalbox.
 
+pub mod audit;
 pub mod automation;
 pub mod condition;
 pub mod incident;

@@ -51,6 +51,8 @@ permissions! {
     UsersRead USERS_READ "users.read",
     /// Create and change users, roles and other people's tokens.
     UsersWrite USERS_WRITE "users.write",
+    /// Take events out of the log as a file: those that one may see.
+    EventsExport EVENTS_EXPORT "events.export",
     /// See what the server says of itself.
     SystemRead SYSTEM_READ "system.read",
     /// Switch things off and on.

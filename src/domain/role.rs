@@ -9,8 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::permission::{
-    self, AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN, INCIDENTS_READ, INCIDENTS_WRITE, LOGS_READ,
-    LOGS_WRITE, NOTIFICATIONS_READ, SERVERS_READ, SERVERS_WRITE, SYSTEM_READ, USERS_READ,
+    self, AUTOMATIONS_APPROVE, AUTOMATIONS_READ, AUTOMATIONS_RUN, EVENTS_EXPORT, INCIDENTS_READ, INCIDENTS_WRITE,
+    LOGS_READ, LOGS_WRITE, NOTIFICATIONS_READ, SERVERS_READ, SERVERS_WRITE, SYSTEM_READ, USERS_READ,
 };
 use super::user::{Violation, line};
 
@@ -29,7 +29,7 @@ pub enum Role {
     Operator,
     /// Watches.
     Viewer,
-    /// Reads everything, changes nothing.
+    /// Reads everything and may take it home, changes nothing.
     Auditor,
     /// One that somebody made.
     #[serde(untagged)]
@@ -81,6 +81,7 @@ impl Role {
                 NOTIFICATIONS_READ,
                 SERVERS_READ,
                 USERS_READ,
+                EVENTS_EXPORT,
                 SYSTEM_READ,
             ],
             Role::Custom(_) => return None,

@@ -21,6 +21,7 @@ use crate::domain::logs;
 use crate::domain::permission::Anyone;
 use crate::hub::{Cursor, Facts, Filter, Reset};
 use crate::log::{Event, hex, read};
+use crate::postgres::Database;
 
 /// Events of a page: by default, and at most.
 const DEFAULT_LIMIT: i64 = 100;
@@ -207,14 +208,7 @@ impl Events {
     ) -> Answer<Shown<ProvenEvent>> {
         let filter = Filter { permissions: caller.account.permissions.clone(), ..Filter::default() };
         let head = read::head(&caller.app.database).await?;
-        let before = seq.0.checked_sub(1).filter(|before| *before >= 0);
-        let found = match before {
-            Some(before) => read::after(&caller.app.database, before, 1).await?,
-            None => Vec::new(),
-        };
-        // What one may not see is no different from what is not there.
-        let event = found.iter().find(|event| event.seq == seq.0 && filter.admits(event));
-        let event = event.ok_or_else(|| Problem::not_found("there is no such event"))?;
+        let event = find(&caller.app.database, seq.0, &filter).await?;
         let shown = ProvenEvent {
             event: Any(serde_json::from_str(&event.json()).unwrap_or_default()),
             leaf_hash: hex(&event.leaf_hash),
@@ -240,6 +234,17 @@ impl Events {
         let types = EventTypes { items: caller.app.registry.all().map(view).collect() };
         Ok(Shown::bytes_of(&types, caller.app.hub.head(), caller.known.as_deref()))
     }
+}
+
+/// One event. What one may not see is no different from what is not there.
+pub(super) async fn find(database: &Database, seq: i64, filter: &Filter) -> Result<Event, Problem> {
+    let before = seq.checked_sub(1).filter(|before| *before >= 0);
+    let found = match before {
+        Some(before) => read::after(database, before, 1).await?,
+        None => Vec::new(),
+    };
+    let event = found.into_iter().find(|event| event.seq == seq && filter.admits(event));
+    event.ok_or_else(|| Problem::not_found("there is no such event"))
 }
 
 /// One page of the log, filtered, and the position behind it.
@@ -303,6 +308,11 @@ pub(super) fn position(after: Option<i64>) -> Result<i64, Problem> {
 /// A page's size.
 pub(super) fn limit(limit: Option<i64>) -> Result<i64, Problem> {
     page::limit(limit, DEFAULT_LIMIT, read::PAGE_EVENTS)
+}
+
+/// Bytes of events' data.
+pub(super) fn bytes(events: &[Event]) -> i64 {
+    events.iter().map(|event| event.data.get().len() as i64).sum()
 }
 
 /// An [`EventPage`] in the bytes that the stream sends for the same events.

@@ -2,6 +2,7 @@
 
 pub mod allowed;
 pub mod answer;
+mod audit;
 mod automations;
 pub mod caller;
 mod command;
@@ -48,6 +49,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use audit::Exports;
 pub use command::InFlight;
 pub use denied::Denials;
 pub use edge::Asked;
@@ -125,6 +127,8 @@ pub struct App {
     pub identities: Option<identity::Identities>,
     /// Who was refused what, lately.
     pub denials: Denials,
+    /// Exports under way.
+    pub exports: Exports,
     /// Password checks.
     pub passwords: Passwords,
     /// Idempotency keys under way.
@@ -186,7 +190,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         (notifications::Channels, notifications::Rules, notifications::Deliveries),
         logs::Logs,
         dashboard::Dashboard,
-        events::Events,
+        (events::Events, audit::Audit),
         stream::Streams,
         transport::Transports,
         system::System,

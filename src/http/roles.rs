@@ -194,7 +194,7 @@ impl View {
             Role::Admin => "May do everything.",
             Role::Operator => "Works on incidents.",
             Role::Viewer => "Watches.",
-            Role::Auditor => "Reads everything, changes nothing.",
+            Role::Auditor => "Reads everything and may take it home, changes nothing.",
             Role::Custom(_) => "",
         };
         let (name, description) = (role.as_str().to_owned(), description.to_owned());

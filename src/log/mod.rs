@@ -10,6 +10,7 @@ mod event;
 mod leaf;
 pub mod read;
 mod registry;
+pub mod search;
 pub mod stamp;
 mod tail;
 

@@ -20,6 +20,8 @@ const FUNCTIONS: &[&str] = &[
     include_str!("../../sql/functions/consumer_renew.sql"),
     include_str!("../../sql/functions/consumer_take.sql"),
     include_str!("../../sql/functions/events_expire.sql"),
+    include_str!("../../sql/functions/events_place.sql"),
+    include_str!("../../sql/functions/events_search.sql"),
     include_str!("../../sql/functions/execution_claim.sql"),
     include_str!("../../sql/functions/log_filter.sql"),
     include_str!("../../sql/functions/log_histogram.sql"),

@@ -48,7 +48,16 @@ impl Rebuilt {
         }
     }
 
-    fn take(&mut self, event: &Event) -> anyhow::Result<()> {
+    /// Whether the events of a stream make a state.
+    pub fn knows(stream: &str) -> bool {
+        stream.split_once('/').is_some_and(|(family, _)| FAMILIES.contains(&family))
+    }
+
+    /// Takes the next event of the log, or of one stream.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn take(&mut self, event: &Event) -> anyhow::Result<()> {
         let (Some((family, _)), Some(id)) = (event.stream.split_once('/'), event.stream_id()) else { return Ok(()) };
         match family {
             "incident" => {
@@ -120,6 +129,9 @@ impl Rebuilt {
     }
 
     /// Each state by kind, id and stored text.
+    ///
+    /// # Errors
+    /// None that an event can cause.
     pub fn states(&self) -> anyhow::Result<Vec<(&'static str, Uuid, String)>> {
         let incidents = self.incidents.iter().map(|(id, incident)| Ok(("incident", *id, incidents::json(incident))));
         let users = self.users.iter().map(|(id, user)| Ok(("user", *id, serde_json::to_string(user)?)));
@@ -136,6 +148,19 @@ impl Rebuilt {
         here.chain(runbooks).chain(executions).chain(roles).collect()
     }
 }
+
+/// Streams whose events make states, by the first part of their names.
+const FAMILIES: [&str; 9] = [
+    "incident",
+    "user",
+    "server",
+    "server-filters",
+    "notification-channel",
+    "notification-rule",
+    "runbook",
+    "execution",
+    "role",
+];
 
 /// What `sql/queries/states_all.sql` calls states.
 const KINDS: [&str; 9] = [

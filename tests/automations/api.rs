@@ -325,3 +325,40 @@ async fn a_step_asks_other_systems_where_the_guard_of_egress_lets_it() {
     let web = admin.get("/api/v1/servers/web-1").await.json;
     assert_eq!(web["status"], "up", "{web}");
 }
+
+#[tokio::test]
+async fn a_list_of_runbooks_says_how_each_ended_last_and_when_it_comes_next() {
+    let world = world().await;
+    let server = world.serve().await;
+    let admin = server.admin().await;
+    let step = json!([{ "name": "Breathe", "wait": { "seconds": 1 } }]);
+    write(&admin, "Never done", step.clone()).await;
+    let schedule = json!({ "cron": "0 4 * * *", "time_zone": "UTC" });
+    let nightly = write_whole(&admin, json!({ "name": "Nightly", "steps": step, "schedule": schedule })).await;
+    let first = start(&admin, &nightly, json!({})).await;
+    until(&admin, &first, "succeeded").await;
+    let ask = json!({ "inputs": { "unknown": 1 } });
+    admin.post(&format!("/api/v1/runbooks/{nightly}/run"), ask).await.is_problem(422, "invalid");
+    let second = start(&admin, &nightly, json!({})).await;
+    admin.post(&format!("{second}/cancel"), json!({})).await;
+    let ended = until(&admin, &second, "cancelled").await;
+
+    let page = admin.get("/api/v1/runbooks").await.json;
+    let of = |name: &str| page["items"].as_array().unwrap().iter().find(|one| one["definition"]["name"] == name);
+    let (never, nightly_row) = (of("Never done").unwrap(), of("Nightly").unwrap());
+    assert_eq!((never.get("last_execution"), never.get("next_at")), (None, None));
+    let last = &nightly_row["last_execution"];
+    assert_eq!(
+        (&last["id"], &last["status"], &last["ended_at"]),
+        (&ended["id"], &json!("cancelled"), &ended["ended_at"])
+    );
+    let times = admin.get(&format!("/api/v1/runbooks/{nightly}/times")).await.json;
+    let times = times["items"].as_array().unwrap();
+    assert_eq!((times.len(), &times[0]), (5, &nightly_row["next_at"]));
+    assert!(times.iter().all(|time| time.as_str().unwrap().ends_with("T04:00:00Z")), "{times:?}");
+
+    // Put away, nothing starts it.
+    admin.post(&format!("/api/v1/runbooks/{nightly}/archive"), json!({})).await;
+    let times = admin.get(&format!("/api/v1/runbooks/{nightly}/times")).await.json;
+    assert_eq!(times["items"], json!([]));
+}

@@ -77,6 +77,28 @@ async fn a_run_of_100_000_lines_is_read_from_its_beginning_to_its_end_while_it_r
     let before = last["previous"].as_str().unwrap();
     let page = admin.get(&format!("{path}/lines?before={before}&limit=10")).await.json;
     assert_eq!(batch(&page), expected[LINES - 20..LINES - 10]);
+
+    // From any line on, by its number, and searched: each line knows its number.
+    let numbers = |page: &Value| -> Vec<i64> {
+        page["items"].as_array().unwrap().iter().map(|line| line["number"].as_i64().unwrap()).collect()
+    };
+    assert_eq!((numbers(&page), &page["total"]), ((99_981..=99_990).collect(), &json!(LINES)));
+    for from in [1, 2, 70_000, 99_999] {
+        let page = admin.get(&format!("{path}/lines?from={from}&limit=3")).await.json;
+        let wanted: Vec<i64> = (from..=LINES as i64).take(3).collect();
+        assert_eq!(numbers(&page), wanted);
+        assert_eq!(batch(&page), wanted.iter().map(i64::to_string).collect::<Vec<_>>());
+    }
+    assert!(numbers(&admin.get(&format!("{path}/lines?from=100001")).await.json).is_empty());
+    let found = admin.get(&format!("{path}/lines?q=9999&limit=4")).await.json;
+    assert_eq!((numbers(&found), &found["total"]), (vec![9_999, 19_999, 29_999, 39_999], &json!(LINES)));
+    let found = admin.get(&format!("{path}/lines?q=9999&from=99990&limit=3")).await.json;
+    assert_eq!(numbers(&found), [99_990, 99_991, 99_992]);
+    let none = admin.get(&format!("{path}/lines?q=9_99")).await.json;
+    assert!(numbers(&none).is_empty(), "a text, and no pattern");
+    admin.get(&format!("{path}/lines?q=")).await.is_problem(400, "invalid_parameter");
+    admin.get(&format!("{path}/lines?from=0")).await.is_problem(400, "invalid_parameter");
+    admin.get(&format!("{path}/lines?from=1&after=1.1")).await.is_problem(400, "invalid_parameter");
 }
 
 fn batch(page: &Value) -> Vec<String> {

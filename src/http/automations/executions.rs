@@ -9,7 +9,7 @@ use poem_openapi::payload::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::lines::{LinePage, page as lines_page};
+use super::lines::{LinePage, Wanted, page as lines_page};
 use super::view::{ExecutionPage, ExecutionStatus, ExecutionView, Reason, Resumption, TriggerKind};
 use super::{Tag, current, execution_refused, invalid, lists};
 use crate::automations;
@@ -90,6 +90,10 @@ impl Executions {
         after: Query<Option<String>>,
         /// Lines before this one, the nearest.
         before: Query<Option<String>>,
+        /// Lines from this number on, counted from 1.
+        from: Query<Option<i64>>,
+        /// Only lines that hold this text, in any case. To go on, ask `from` behind the last one's number.
+        q: Query<Option<String>>,
         /// At most so many, 1 to 1,000; default 500.
         limit: Query<Option<i64>>,
         /// Wait until this process has seen the position.
@@ -98,7 +102,8 @@ impl Executions {
         caller.app.seen(min_seq.0).await?;
         let database = &caller.app.database;
         automations::find_execution(database, execution.0).await?.ok_or_else(missing)?;
-        let (page, head) = lines_page(database, execution.0, after.0.as_deref(), before.0.as_deref(), limit.0).await?;
+        let wanted = Wanted { after: after.0, before: before.0, from: from.0, words: q.0, limit: limit.0 };
+        let (page, head) = lines_page(database, execution.0, &wanted).await?;
         Ok(Shown::bytes_of(&page, head, caller.known.as_deref()))
     }
 

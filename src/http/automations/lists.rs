@@ -52,9 +52,11 @@ pub async fn runbooks(
     let (at, id) = list.behind(cursor)?.map(|Key(at, id)| (at, id)).unzip();
     let sql = include_str!("../../../sql/queries/runbooks_list.sql");
     let rows = database.query(sql, &[&filter.words, &filter.archived, &at, &id, &(limit + 1)]).await?;
+    let now = OffsetDateTime::now_utc();
     let found = |row: &Row| {
-        let state: Option<Json<Runbook>> = row.get("state");
-        state.map(|Json(runbook)| (runbook.id, runbook.updated_at, RunbookView::of(&runbook)))
+        let (state, last): (Option<Json<Runbook>>, Option<Json<Execution>>) = (row.get("state"), row.get("last"));
+        let last = last.as_ref().map(|Json(last)| last);
+        state.map(|Json(runbook)| (runbook.id, runbook.updated_at, RunbookView::listed(&runbook, last, now)))
     };
     let (items, next) = shown(rows.iter().filter_map(found), limit, &list)?;
     Ok((RunbookPage { items, next }, page::head(&rows)?))

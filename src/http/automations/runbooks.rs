@@ -7,7 +7,7 @@ use poem_openapi::payload::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::view::{DefinitionView, ExecutionView, NewRun, Reason, RunbookPage, RunbookView};
+use super::view::{DefinitionView, ExecutionView, NewRun, Reason, RunbookPage, RunbookTimes, RunbookView, times};
 use super::{Tag, conflict, current, execution_refused, invalid, lists, runbook_refused};
 use crate::automations::{self, WAITING_MOST};
 use crate::domain::automation::execution::{Command as Wish, Queue, Refusal, Trigger, decide as decide_execution};
@@ -21,6 +21,9 @@ use crate::http::answer::{Answer, Done, Reply, Shown};
 use crate::http::caller::Caller;
 use crate::http::command::{Carried, Decision, carry_out};
 use crate::http::problem::Problem;
+
+/// Times of a schedule that are told.
+const TIMES: usize = 5;
 
 /// The operations on runbooks.
 pub struct Runbooks;
@@ -77,6 +80,21 @@ impl Runbooks {
         let (head, found) = automations::show_runbook(&caller.app.database, runbook.0).await?;
         let runbook = found.ok_or_else(missing)?;
         Ok(Shown::version(&RunbookView::of(&runbook)?, runbook.version, head, caller.known.as_deref()))
+    }
+
+    /// Show when a runbook's schedule starts it
+    #[oai(path = "/runbooks/:runbook/times", method = "get", operation_id = "listRunbookTimes")]
+    async fn times(
+        &self,
+        caller: Allowed<AutomationsRead>,
+        runbook: Path<Uuid>,
+        /// Wait until this process has seen the position.
+        min_seq: Query<Option<i64>>,
+    ) -> Answer<Shown<RunbookTimes>> {
+        caller.app.seen(min_seq.0).await?;
+        let (head, found) = automations::show_runbook(&caller.app.database, runbook.0).await?;
+        let items = times(&found.ok_or_else(missing)?, OffsetDateTime::now_utc()).take(TIMES).collect();
+        Ok(Shown::bytes_of(&RunbookTimes { items }, head, caller.known.as_deref()))
     }
 
     /// Let a runbook say something else

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::automation::Definition;
 use crate::domain::automation::execution::{Execution, allowed_actions};
 use crate::domain::automation::runbook::Runbook;
+use crate::domain::automation::{Definition, schedule};
 use crate::http::problem::Problem;
 use crate::http::text::Text;
 use crate::log::stamp;
@@ -250,6 +250,29 @@ pub struct RunbookView {
     updated_at: OffsetDateTime,
     /// How many events made this state; the ETag.
     version: i64,
+    /// In lists: when its schedule starts it next.
+    #[oai(skip_serializing_if_is_none)]
+    next_at: Option<OffsetDateTime>,
+    /// In lists: its newest execution.
+    #[oai(skip_serializing_if_is_none)]
+    last_execution: Option<LastExecutionView>,
+}
+
+/// What became of a runbook's newest execution.
+#[derive(Debug, Object)]
+#[oai(rename = "LastExecution")]
+pub struct LastExecutionView {
+    id: Uuid,
+    status: ExecutionStatus,
+    queued_at: OffsetDateTime,
+    ended_at: Option<OffsetDateTime>,
+}
+
+/// When a schedule starts a runbook.
+#[derive(Debug, Object)]
+pub struct RunbookTimes {
+    /// The next ones, at most five; none without a schedule, or put away.
+    pub items: Vec<OffsetDateTime>,
 }
 
 /// A page of runbooks.
@@ -484,8 +507,32 @@ impl RunbookView {
             created_at: runbook.created_at,
             updated_at: runbook.updated_at,
             version: runbook.version,
+            next_at: None,
+            last_execution: None,
         })
     }
+
+    /// The same as a list shows it at `now`, with its newest execution.
+    pub fn listed(
+        runbook: &Runbook,
+        last_execution: Option<&Execution>,
+        now: OffsetDateTime,
+    ) -> Result<RunbookView, Problem> {
+        let last = |last: &Execution| {
+            let status = ExecutionStatus::parse_from_json(Some(json!(last.status))).ok()?;
+            Some(LastExecutionView { id: last.id, status, queued_at: last.queued_at, ended_at: last.ended_at })
+        };
+        let next_at = times(runbook, now).next();
+        Ok(RunbookView { next_at, last_execution: last_execution.and_then(last), ..RunbookView::of(runbook)? })
+    }
+}
+
+/// When the schedule starts a runbook, from `now` on.
+pub fn times(runbook: &Runbook, now: OffsetDateTime) -> impl Iterator<Item = OffsetDateTime> {
+    let schedule = runbook.definition.schedule.as_ref().filter(|_| !runbook.archived);
+    let times = schedule.and_then(|schedule| schedule::parse(schedule).ok());
+    let next = move |after: &OffsetDateTime| times.as_ref()?.next(*after);
+    std::iter::successors(next(&now), next)
 }
 
 impl ExecutionView {

@@ -21,6 +21,43 @@ export interface components {
              */
             user: string;
         };
+        /** @description Somebody takes events out of the log. */
+        "audit.exported": {
+            /** @description What else the events had in common. */
+            filters: components["schemas"]["audit.exported.Filters"];
+            /** @description `ndjson` or `csv`. */
+            format: string;
+            /**
+             * Format: int64
+             * @description No event before this position was sent.
+             */
+            from_seq: number;
+            /**
+             * Format: int64
+             * @description No event behind this position was sent.
+             */
+            to_seq: number;
+        };
+        /** @description What was asked for, in the words of the request. */
+        "audit.exported.Filters": {
+            /** @description One actor's, by id or name. */
+            actor?: string | null;
+            /** @description Recorded before this time. */
+            before?: string;
+            /**
+             * Format: uuid
+             * @description What followed from one first command.
+             */
+            correlation_id?: string | null;
+            /** @description Of one collaboration session. */
+            session?: string | null;
+            /** @description Recorded at this time or later. */
+            since?: string;
+            /** @description One aggregate's. */
+            stream?: string | null;
+            /** @description Names and families of types. */
+            types?: string | null;
+        };
         /** @description Nothing goes on until a person decides. */
         "automation.approval.requested": {
             /** @description The last moment for it. */
@@ -1802,6 +1839,7 @@ export type operations = Record<string, never>;
 /** What each registered type of event says in its `data`. */
 export interface EventData {
     "access.denied": components["schemas"]["access.denied"];
+    "audit.exported": components["schemas"]["audit.exported"];
     "automation.approval.requested": components["schemas"]["automation.approval.requested"];
     "automation.approved": components["schemas"]["automation.approved"];
     "automation.cancel.requested": components["schemas"]["automation.cancel.requested"];

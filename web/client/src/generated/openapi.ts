@@ -186,6 +186,65 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/events/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the log
+         * @description A file of any size: all events that you may see and that fulfil what is asked, the oldest first, up to the
+         *     position in `Signalbox-Seq`, which is where the log ended when the export began. Each comes with its leaf hash
+         *     (openapi/proofs.md). An export that cannot go on, because your rights changed or the process stops, breaks off:
+         *     its connection ends without the end of the body. Each export is itself an event, `audit.exported`, before its
+         *     first byte. One user has at most two at once.
+         *
+         *     `ndjson`: in each line a `ProvenEvent`, as `GET /api/v1/events/{seq}` shows it.
+         *
+         *     `csv`: RFC 4180, UTF-8, every field quoted, with a first line that names the columns: `seq`, `id`, `stream`,
+         *     `version`, `type`, `actor_id`, `actor_name`, `permissions` (separated by spaces), `session_id`,
+         *     `correlation_id`, `causation_id`, `trace_id`, `occurred_at`, `recorded_at`, `data` (JSON), `leaf_hash`. Absent
+         *     is empty. So that no spreadsheet takes it for a formula, a field that begins with `=`, `+`, `-`, `@`, `'` or a
+         *     control character has one `'` before it.
+         *
+         *     Needs the permission `events.export`.
+         */
+        get: operations["exportEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search the log
+         * @description Events that you may see and that fulfil all that is asked, the newest first. `next` is the `to_seq` of the page
+         *     behind; it is absent at the end. One `stream` or `correlation_id` is found at once, and so are times and
+         *     positions. For all else a search looks at a bounded part of the log and then answers: a page may hold fewer
+         *     than `limit` events, or none, and still have a `next`. The other way, oldest first: `GET /api/v1/events`.
+         *
+         *     For everybody who is signed in.
+         */
+        get: operations["searchEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events/stream": {
         parameters: {
             query?: never;
@@ -238,6 +297,28 @@ export interface paths {
          * @description For everybody who is signed in.
          */
         get: operations["getEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/{seq}/states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what an event changed
+         * @description The state of its aggregate before and after it, folded from the stream's events by the rules that made it.
+         *
+         *     For everybody who is signed in.
+         */
+        get: operations["getEventStates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1305,6 +1386,26 @@ export interface paths {
          *     Needs the permission `automations.run`.
          */
         post: operations["runRunbook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runbooks/{runbook}/times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show when a runbook's schedule starts it
+         * @description Needs the permission `automations.read`.
+         */
+        get: operations["listRunbookTimes"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2452,6 +2553,11 @@ export interface components {
             version: number;
         };
         /**
+         * @description How events are written down.
+         * @enum {string}
+         */
+        EventFormat: "ndjson" | "csv";
+        /**
          * EventPage
          * @description A page of events.
          */
@@ -2464,6 +2570,31 @@ export interface components {
              *     Absent at the end of a list that ends.
              */
             next?: number | null;
+        };
+        /**
+         * EventSearchPage
+         * @description A page of what was found.
+         */
+        EventSearchPage: {
+            /** @description The newest first; at most `limit`, and fewer where the search stopped before it had them. */
+            items: components["schemas"]["Event"][];
+            /**
+             * Format: int64
+             * @description The `to_seq` of the page behind; absent at the end.
+             */
+            next?: number | null;
+        };
+        /**
+         * EventStates
+         * @description The state of an event's aggregate before it and after it.
+         */
+        EventStates: {
+            /** @description As it was kept in the version of the event. */
+            after?: unknown;
+            /** @description Absent before the first event. */
+            before?: unknown;
+            /** @description Why neither is shown; absent when they are. */
+            unknown?: (components["schemas"]["UnknownStates"] & unknown) | null;
         };
         /**
          * EventType
@@ -2600,6 +2731,11 @@ export interface components {
             id: string;
             /**
              * Format: int64
+             * @description Its place among all lines of the execution, from 1.
+             */
+            number: number;
+            /**
+             * Format: int64
              * @description From 0.
              */
             step: number;
@@ -2619,6 +2755,11 @@ export interface components {
             next?: string | null;
             /** @description Pass it as `before` for the lines before; absent at the first line. */
             previous?: string | null;
+            /**
+             * Format: int64
+             * @description Lines that the execution has printed so far.
+             */
+            total: number;
         };
         /**
          * ExecutionPage
@@ -2947,6 +3088,19 @@ export interface components {
              * @description Streams.
              */
             streams: number;
+        };
+        /**
+         * LastExecution
+         * @description What became of a runbook's newest execution.
+         */
+        LastExecution: {
+            /** Format: date-time */
+            ended_at?: string | null;
+            /** Format: uuid */
+            id: string;
+            /** Format: date-time */
+            queued_at: string;
+            status: components["schemas"]["ExecutionStatus"];
         };
         /**
          * Latency
@@ -4013,6 +4167,13 @@ export interface components {
              * @description Its stream is `runbook/<id>`.
              */
             id: string;
+            /** @description In lists: its newest execution. */
+            last_execution?: (components["schemas"]["LastExecution"] & unknown) | null;
+            /**
+             * Format: date-time
+             * @description In lists: when its schedule starts it next.
+             */
+            next_at?: string | null;
             /** Format: date-time */
             updated_at: string;
             /**
@@ -4277,6 +4438,14 @@ export interface components {
             timeout_s?: number | null;
             /** @description Lets time pass. */
             wait?: (components["schemas"]["RunbookWait"] & unknown) | null;
+        };
+        /**
+         * RunbookTimes
+         * @description When a schedule starts a runbook.
+         */
+        RunbookTimes: {
+            /** @description The next ones, at most five; none without a schedule, or put away. */
+            items: string[];
         };
         /**
          * RunbookWait
@@ -4694,6 +4863,12 @@ export interface components {
          * @enum {string}
          */
         TriggerKind: "manual" | "schedule" | "event";
+        /**
+         * @description Why states are not shown: `stateless`, its stream makes no state; `too_long`, more than 5,000 events come before
+         *     it; `not_yours`, you may not see an event before it; `unreadable`, one of them is not what this version knows.
+         * @enum {string}
+         */
+        UnknownStates: "stateless" | "too_long" | "not_yours" | "unreadable";
         /**
          * Uptime
          * @description For how long a server had each status.
@@ -5836,6 +6011,220 @@ export interface operations {
             };
         };
     };
+    exportEvents: {
+        parameters: {
+            query?: {
+                /** @description From this position on. */
+                from_seq?: number;
+                /** @description Up to this position, itself included. */
+                to_seq?: number;
+                /** @description Recorded at this time or later. */
+                since?: string;
+                /** @description Recorded before this time. */
+                before?: string;
+                /** @description Type names, also families such as `incident.*`; separated by commas. */
+                types?: string;
+                /** @description One aggregate's stream. */
+                stream?: string;
+                /** @description Done by: an id such as `user:0198…` or `system:import`, or the name they had then. */
+                actor?: string;
+                /** @description What followed from one first command. */
+                correlation_id?: string;
+                /** @description One collaboration session. */
+                session?: string;
+                /** @description Default `ndjson`. */
+                format?: components["schemas"]["EventFormat"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events until the end. One that breaks off is not whole, and its connection says so. */
+            200: {
+                headers: {
+                    /** @description A file name with the first and the last position. */
+                    "Content-Disposition"?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description Where the log ended when the export began: nothing behind it is there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv; charset=utf-8; header=present": string;
+                };
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed: `missing` says which permission it takes. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    searchEvents: {
+        parameters: {
+            query?: {
+                /** @description From this position on. */
+                from_seq?: number;
+                /** @description Up to this position, itself included; `next` of the page before. */
+                to_seq?: number;
+                /** @description Recorded at this time or later. */
+                since?: string;
+                /** @description Recorded before this time. */
+                before?: string;
+                /** @description Type names, also families such as `incident.*`; separated by commas. */
+                types?: string;
+                /** @description One aggregate's stream. */
+                stream?: string;
+                /** @description Done by: an id such as `user:0198…` or `system:import`, or the name they had then. */
+                actor?: string;
+                /** @description What followed from one first command. */
+                correlation_id?: string;
+                /** @description One collaboration session. */
+                session?: string;
+                /** @description At most so many, 1 to 1,000; default 100. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["EventSearchPage"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed: `missing` says which permission it takes. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     streamEvents: {
         parameters: {
             query?: {
@@ -6074,6 +6463,110 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["ProvenEvent"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed: `missing` says which permission it takes. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEventStates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its place in the log. */
+                seq: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["EventStates"];
                 };
             };
             /** @description As you know it. */
@@ -6679,6 +7172,10 @@ export interface operations {
                 after?: string;
                 /** @description Lines before this one, the nearest. */
                 before?: string;
+                /** @description Lines from this number on, counted from 1. */
+                from?: number;
+                /** @description Only lines that hold this text, in any case. To go on, ask `from` behind the last one's number. */
+                q?: string;
                 /** @description At most so many, 1 to 1,000; default 500. */
                 limit?: number;
                 /** @description Wait until this process has seen the position. */
@@ -13865,6 +14362,121 @@ export interface operations {
             };
             /** @description The input is well-formed but not acceptable: `errors` says why. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRunbookTimes: {
+        parameters: {
+            query?: {
+                /** @description Wait until this process has seen the position. */
+                min_seq?: number;
+            };
+            header?: never;
+            path: {
+                runbook: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RunbookTimes"];
+                };
+            };
+            /** @description As you know it. */
+            304: {
+                headers: {
+                    /** @description Send it back as `If-None-Match`, or as `If-Match` with a command. */
+                    ETag?: string;
+                    /** @description The history that position belongs to. */
+                    "Signalbox-Epoch"?: string;
+                    /** @description The position that the answer is true as of: follow the stream from there. */
+                    "Signalbox-Seq"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed: `missing` says which permission it takes. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The cursor belongs to another history or to the future: load the state anew. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

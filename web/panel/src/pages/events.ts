@@ -3,6 +3,7 @@ import { bindQueries, rule } from '@signalbox/client/react';
 import type { QueryClient } from '@tanstack/react-query';
 
 import { incidentRules } from './incidents/live.ts';
+import { runbookRules } from './runbooks/query.ts';
 import { serverRules } from './servers/query.ts';
 import { userRules } from './users/query.ts';
 
@@ -11,5 +12,11 @@ const meRules = ['user.roles.changed', 'user.updated'].map((on) => rule(on, { in
 
 /** Binds what pages keep in the cache to events. A page that caches something adds its rules here. */
 export function bindPages(connection: Connection, queries: QueryClient): () => void {
-  return bindQueries(connection, queries, [...meRules, ...incidentRules, ...serverRules, ...userRules]);
+  return bindQueries(connection, queries, [
+    ...meRules,
+    ...incidentRules,
+    ...serverRules,
+    ...userRules,
+    ...runbookRules,
+  ]);
 }

@@ -28,6 +28,18 @@ const GROUPS = [
       ['.', 'Show what is new'],
     ],
   },
+  {
+    title: 'Runbooks and runs',
+    keys: [
+      ['r', 'Run it, or go on from the step that failed'],
+      ['e', 'Edit a runbook'],
+      ['c', 'Write a new one; cancel a run'],
+      ['a x', 'Approve, reject'],
+      ['s', 'Search the output'],
+      ['n N', 'Next, previous that was found'],
+      ['G', 'To the newest line'],
+    ],
+  },
 ] as const;
 
 /** All that the keyboard does. */

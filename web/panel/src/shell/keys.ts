@@ -18,8 +18,8 @@ export function isCommand(event: KeyboardEvent): boolean {
     : tagName === 'INPUT' && (target as HTMLInputElement).type === 'checkbox' && !target.closest('dialog');
 }
 
-/** Calls for single keys while it is mounted: `{ j: next, k: previous }`. */
-export function useKeys(keys: Record<string, (event: KeyboardEvent) => void>): void {
+/** Calls for single keys while it is mounted: `{ j: next, k: previous }`. One that answers false leaves it to others. */
+export function useKeys(keys: Record<string, (event: KeyboardEvent) => unknown>): void {
   const newest = useRef(keys);
   useEffect(() => {
     newest.current = keys;
@@ -28,8 +28,7 @@ export function useKeys(keys: Record<string, (event: KeyboardEvent) => void>): v
     const press = (event: KeyboardEvent) => {
       const call = newest.current[event.key];
       if (!call || !isCommand(event) || document.querySelector('dialog[open]')) return;
-      event.preventDefault();
-      call(event);
+      if (call(event) !== false) event.preventDefault();
     };
     addEventListener('keydown', press);
     return () => removeEventListener('keydown', press);
@@ -58,9 +57,9 @@ export function useShortcuts({ openPalette, openHelp }: { openPalette: () => voi
     letters.map(([letter, path]) => [
       letter,
       () => {
-        if (Date.now() - chordAt.current > CHORD_MS) return;
+        if (Date.now() - chordAt.current > CHORD_MS) return false;
         chordAt.current = 0;
-        void navigate({ to: path });
+        return void navigate({ to: path });
       },
     ]),
   );

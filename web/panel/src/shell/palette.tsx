@@ -8,8 +8,9 @@ import { useMe, useSignOut } from '../session/session.tsx';
 import { Dialog } from '../widgets/dialog.tsx';
 import { nextTheme } from './theme.ts';
 
-/** Incidents offered for what was typed. */
+/** Incidents offered for what was typed, and runbooks. */
 const MOST_FOUND = 8;
+const MOST_RUNBOOKS = 4;
 
 interface Entry {
   id: string;
@@ -94,6 +95,16 @@ function useEntries(typed: string, onHelp: () => void): Entry[] {
       return data?.items ?? [];
     },
   });
+  const runbooks = useQuery({
+    queryKey: ['palette runbooks', wanted],
+    enabled: wanted.length >= 2 && !key && permissions.includes('automations.read'),
+    staleTime: 10_000,
+    queryFn: async ({ signal }) => {
+      const query = { q: wanted, archived: false, limit: MOST_RUNBOOKS };
+      const { data } = await api.GET('/api/v1/runbooks', { params: { query }, signal });
+      return data?.items ?? [];
+    },
+  });
   const open = (incident: string) => void navigate({ to: `/incidents/${incident}` });
   const fixed: Entry[] = [
     ...pages.flatMap(({ nav, path, needs }) =>
@@ -105,6 +116,10 @@ function useEntries(typed: string, onHelp: () => void): Entry[] {
     { id: 'help', words: 'Keyboard', kind: '?', run: onHelp },
     { id: 'out', words: 'Sign out', kind: 'action', run: () => void signOut() },
   ];
+  if (permissions.includes('automations.write')) {
+    const run = () => void navigate({ to: '/runbooks/new' });
+    fixed.splice(-3, 0, { id: 'write', words: 'Write a runbook', kind: 'action', run });
+  }
   if (permissions.includes('incidents.write')) {
     const run = () => void navigate({ to: '/incidents', search: { new: '1' } as never });
     fixed.splice(-3, 0, { id: 'new', words: 'Report an incident', kind: 'c', run });
@@ -117,5 +132,11 @@ function useEntries(typed: string, onHelp: () => void): Entry[] {
     kind: incident.status,
     run: () => open(incident.key),
   }));
-  return [...byNumber, ...fits, ...incidents];
+  const steps = (typed ? (runbooks.data ?? []) : []).map(({ id, definition }) => ({
+    id,
+    words: definition.name,
+    kind: 'runbook',
+    run: () => void navigate({ to: `/runbooks/${id}` }),
+  }));
+  return [...byNumber, ...fits, ...steps, ...incidents];
 }

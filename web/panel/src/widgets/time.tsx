@@ -70,3 +70,13 @@ export function Ago({ at, suffix = '' }: { at: string; suffix?: string }) {
     </time>
   );
 }
+
+/** How long until a time; the exact time, with its zone, on hover. */
+export function Until({ at }: { at: string }) {
+  const now = useSyncExternalStore(listen, () => now_ms);
+  return (
+    <time dateTime={at} title={exactly(at)}>
+      {length((Date.parse(at) - now) / 1000)}
+    </time>
+  );
+}

@@ -45,6 +45,18 @@ export function whatOf(envelope: Schemas['Event']): string {
       return `made the token ${event.data.name}, which may ${anyOf(event.data.permissions)}`;
     case 'access.denied':
       return `was refused ${event.data.operation}: lacks ${event.data.missing}`;
+    case 'automation.queued':
+      return `asked for a run of ${event.data.definition.name}: ${event.data.reason}`;
+    case 'automation.step.started':
+      return `began the step ${event.data.name}, attempt ${event.data.attempt}`;
+    case 'automation.step.finished': {
+      const { name, outcome, reason } = event.data;
+      return [`the step ${name} ${outcome.replaceAll('_', ' ')}`, reason].filter(Boolean).join(': ');
+    }
+    case 'automation.runbook.created':
+      return `wrote the runbook ${event.data.definition.name}`;
+    case 'automation.runbook.updated':
+      return `changed the runbook ${event.data.new.name}`;
     default:
       return facts((event as { data: unknown }).data);
   }

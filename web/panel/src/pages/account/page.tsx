@@ -32,7 +32,7 @@ export default function AccountPage() {
           <span className="soft">
             signs in as <span className="mono">{me.username}</span>
           </span>
-          <span className="soft">{me.roles.length > 0 ? `is ${me.roles.join(', ')}` : 'has no role'}</span>
+          <span className="soft">{me.roles.length > 0 ? `has the role ${me.roles.join(', ')}` : 'has no role'}</span>
         </div>
         <h1>{me.name}</h1>
         <div className="actions">
