@@ -1,12 +1,10 @@
 // Users, roles, tokens and one's own account, in real browsers.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 
+import { faults, looking } from './axe.mjs';
 import { signIn, until, world } from './world.mjs';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PASSWORD = 'a long one, for this run';
 
 let here;
@@ -203,21 +201,9 @@ for (const colorScheme of ['light', 'dark']) {
     const { id } = await here.call('POST', '/users', program);
     await here.call('POST', `/users/${id}/tokens`, { name: 'nightly', permissions: ['incidents.read'] });
     await here.call('POST', '/roles', { name, description: 'A long description', permissions: ['servers.read'] });
-    const { page, context, errors } = await here.open('/', { colorScheme, bypassCSP: true, reducedMotion: 'reduce' });
-    await page.addInitScript(axe);
+    const { page, context, errors } = await here.open('/', looking(colorScheme));
     const found = [];
-    const look = async (what, width) => {
-      await until('nothing is loading', async () => (await page.locator('.loading').count()) === 0);
-      const { violations } = await page.evaluate(() =>
-        globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
-      );
-      for (const { id, impact, nodes } of violations) {
-        if (impact === 'serious' || impact === 'critical')
-          found.push(`${what} ${width}: ${id}: ${nodes.map((node) => node.html).join(' ')}`);
-      }
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      if (overflow > 0) found.push(`${what} is ${overflow} px wider than ${width}`);
-    };
+    const look = async (what, width) => found.push(...(await faults(page, `${what} ${width}`)));
     const dialogs = {
       '/users': 'New',
       '/roles': `Edit ${name}`,

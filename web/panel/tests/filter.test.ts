@@ -55,9 +55,12 @@ test('incidents stand in the order that the address says', () => {
 });
 
 test('the log shows types and families', () => {
-  const event = { type: 'incident.status.changed', stream: 'incident/1' };
+  const actor = { id: 'user:7', name: 'olga' };
+  const event = { type: 'incident.status.changed', stream: 'incident/1', actor, correlation_id: 'c-1' };
   expect(isShown(event, {})).toBe(true);
   expect(isShown(event, { types: 'user.*,incident.status.*' })).toBe(true);
   expect(isShown(event, { types: 'incident.status' })).toBe(false);
   expect(isShown(event, { stream: 'incident/2' })).toBe(false);
+  expect([isShown(event, { actor: 'olga' }), isShown(event, { actor: 'user:7' })]).toEqual([true, true]);
+  expect([isShown(event, { actor: 'anton' }), isShown(event, { correlation: 'c-2' })]).toEqual([false, false]);
 });

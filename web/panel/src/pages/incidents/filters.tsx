@@ -4,6 +4,7 @@ import { useMe } from '../../session/session.tsx';
 import { Button } from '../../widgets/button.tsx';
 import { Menu, MenuItem, MenuLabel, MultiChoice } from '../../widgets/menu.tsx';
 import { exactly } from '../../widgets/time.tsx';
+import { Token } from '../../widgets/token.tsx';
 import { TypedWords } from '../../widgets/typed_words.tsx';
 import { type Filter, ORDERS } from './filter.ts';
 import { PRIORITIES, SEVERITIES, STATUSES } from './incident.ts';
@@ -70,14 +71,5 @@ export function Filters({ filter }: { filter: Filter }) {
         </Button>
       )}
     </div>
-  );
-}
-
-function Token({ words, onRemove }: { words: string; onRemove: () => void }) {
-  return (
-    <span className="token">
-      {words}
-      <Button look="bare" icon="close" aria-label={`Without ${words}`} onClick={onRemove} />
-    </span>
   );
 }

@@ -9,11 +9,12 @@ import { Dialog } from '../../widgets/dialog.tsx';
 import { Failed, Loading } from '../../widgets/states.tsx';
 import { exactly } from '../../widgets/time.tsx';
 import { whatOf } from '../../widgets/what.ts';
-import type { LogFilter } from './filter.ts';
-import type { Event } from './query.ts';
+import { type Difference, differences } from './differences.ts';
+import { type LogFilter, WHOLE } from './filter.ts';
+import { type Event, search } from './query.ts';
 
-/** Related events are looked for so far on either side: what one command causes is recorded together. */
-const NEAR_EVENTS = 500;
+/** Related events beside an event; the list shows all. */
+const MOST_RELATED = 20;
 
 /** Changes the address. */
 export type Change = (changes: Partial<Record<keyof LogFilter, unknown>>) => void;
@@ -43,7 +44,7 @@ function Shown({ event, hash, change }: { event: Event; hash: string; change: Ch
       <p>
         <strong>{event.actor.name}</strong> {whatOf(event)}
       </p>
-      <BeforeAndAfter event={event} />
+      <BeforeAndAfter seq={event.seq} />
       <h3>Data</h3>
       <pre className="json" tabIndex={0}>
         {JSON.stringify(event.data, undefined, 2)}
@@ -57,7 +58,15 @@ function Shown({ event, hash, change }: { event: Event; hash: string; change: Ch
         </Pair>
         <Pair name="recorded">{exactly(event.recorded_at)}</Pair>
         {event.occurred_at !== event.recorded_at && <Pair name="occurred">{exactly(event.occurred_at)}</Pair>}
-        <Pair name="actor">{event.actor.id}</Pair>
+        <Pair name="actor">
+          <button
+            type="button"
+            className="log-open"
+            onClick={() => change({ ...WHOLE, actor: event.actor.id, seq: undefined })}
+          >
+            {event.actor.id}
+          </button>
+        </Pair>
         <Pair name="permissions">{event.permissions.join(', ') || 'everybody'}</Pair>
         <Pair name="correlation">{event.correlation_id}</Pair>
         {event.causation_id && <Pair name="causation">{event.causation_id}</Pair>}
@@ -66,7 +75,7 @@ function Shown({ event, hash, change }: { event: Event; hash: string; change: Ch
         <Pair name="leaf hash">{hash}</Pair>
       </dl>
       <div className="actions">
-        <Button onClick={() => change({ stream: event.stream, types: undefined, before: undefined, seq: undefined })}>
+        <Button onClick={() => change({ ...WHOLE, stream: event.stream, seq: undefined })}>
           All events of this stream
         </Button>
         {isIncident && (
@@ -89,10 +98,43 @@ function Pair({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
-/** What was and what is, where an event says both. */
-function BeforeAndAfter({ event: { type, data } }: { event: Event }) {
-  const changes = changesOf(type.split('.').slice(1, -1).join(' ') || type, data);
-  if (changes.length === 0) return null;
+const UNKNOWN: Record<Schemas['UnknownStates'], string> = {
+  stateless: 'It is a fact of its own: its stream keeps no state.',
+  too_long: 'Too many events came before it to work that out here.',
+  not_yours: 'You may not see all events that came before it.',
+  unreadable: 'Events before it are of another version.',
+};
+
+/** What its aggregate was before it and is after it, folded from the log by the server. */
+function BeforeAndAfter({ seq }: { seq: number }) {
+  const states = useQuery({
+    queryKey: ['event', seq, 'states'],
+    queryFn: async ({ signal }) =>
+      accepted(await api.GET('/api/v1/events/{seq}/states', { params: { path: { seq } }, signal })),
+  });
+  const { before, after, unknown } = states.data ?? {};
+  const changes = differences(before, after);
+  return (
+    <section>
+      <h3>Before and after</h3>
+      {states.isPending && <Loading lines={2} />}
+      {states.isError && <Failed error={states.error} again={() => void states.refetch()} />}
+      {unknown && <p className="soft">{UNKNOWN[unknown]}</p>}
+      {states.data && !unknown && changes.length === 0 && <p className="soft">Nothing in the state is different.</p>}
+      {changes.length > 0 && <Changes changes={changes} />}
+      {after !== undefined && after !== null && (
+        <details>
+          <summary>The whole state after it</summary>
+          <pre className="json" tabIndex={0}>
+            {JSON.stringify(after, undefined, 2)}
+          </pre>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Changes({ changes }: { changes: Difference[] }) {
   return (
     <table className="before-after">
       <thead>
@@ -105,7 +147,7 @@ function BeforeAndAfter({ event: { type, data } }: { event: Event }) {
       <tbody>
         {changes.map(({ field, old, now }) => (
           <tr key={field}>
-            <th scope="row">{field}</th>
+            <th scope="row">{field.replaceAll('_', ' ')}</th>
             <td className="mono">{old}</td>
             <td className="mono">{now}</td>
           </tr>
@@ -115,35 +157,22 @@ function BeforeAndAfter({ event: { type, data } }: { event: Event }) {
   );
 }
 
-/** `{old, new}` itself, or `{changes: {field: {old, new}}}`. */
-function changesOf(event: string, data: unknown) {
-  const isChange = (value: unknown): value is { old: unknown; new: unknown } =>
-    typeof value === 'object' && value !== null && 'old' in value && 'new' in value;
-  const words = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
-  const named = isChange(data) ? { [event]: data } : ((data as { changes?: object } | null)?.changes ?? {});
-  return Object.entries(named).flatMap(([field, change]) =>
-    isChange(change) ? [{ field, old: words(change.old), now: words(change.new) }] : [],
-  );
-}
-
-/** What followed from the same first command, as far as it is near. */
+/** What followed from the same first command. */
 function Related({ event, change }: { event: Event; change: Change }) {
-  const { seq, correlation_id } = event;
+  const { seq, correlation_id: correlation } = event;
   const related = useQuery({
-    queryKey: ['related', seq],
-    queryFn: async ({ signal }) => {
-      const query = { after: Math.max(0, seq - NEAR_EVENTS), limit: 2 * NEAR_EVENTS };
-      const { items } = accepted(await api.GET('/api/v1/events', { params: { query }, signal }));
-      return items.filter((one) => one.correlation_id === correlation_id && one.seq !== seq);
-    },
+    queryKey: ['event', seq, 'related'],
+    queryFn: ({ signal }) => search({ correlation }, undefined, MOST_RELATED, signal),
   });
+  const others = related.data?.items.filter((one) => one.seq !== seq).reverse() ?? [];
   return (
     <section>
       <h3>From the same first command</h3>
       {related.isPending && <Loading lines={1} />}
-      {related.data?.length === 0 && <p className="soft">Nothing else, among the {NEAR_EVENTS} before and after.</p>}
+      {related.isError && <Failed error={related.error} again={() => void related.refetch()} />}
+      {related.data && others.length === 0 && <p className="soft">Nothing else.</p>}
       <ul className="related">
-        {related.data?.map((one) => (
+        {others.map((one) => (
           <li key={one.seq}>
             <Button look="bare" onClick={() => change({ seq: one.seq })}>
               <span className="mono">
@@ -153,6 +182,9 @@ function Related({ event, change }: { event: Event; change: Change }) {
           </li>
         ))}
       </ul>
+      {others.length > 0 && (
+        <Button onClick={() => change({ ...WHOLE, correlation, seq: undefined })}>As a list</Button>
+      )}
     </section>
   );
 }

@@ -1,21 +1,21 @@
 import type { EventOf } from '@signalbox/client';
 import { useSSE } from '@signalbox/client/react';
-import { type InfiniteData, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
+import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useEffect, useMemo, useRef, useState } from 'react';
 
+import { useMay } from '../../session/session.tsx';
 import { useTitle } from '../../shell/title.ts';
 import { useRowKeys } from '../../shell/keys.ts';
 import { Button } from '../../widgets/button.tsx';
 import { useGlow } from '../../widgets/glow.ts';
-import { Menu, MenuItem, MenuLabel } from '../../widgets/menu.tsx';
 import { Empty, Failed, Loading } from '../../widgets/states.tsx';
 import { exactly } from '../../widgets/time.tsx';
 import { whatOf } from '../../widgets/what.ts';
-import { readBack, type Stretch } from './back.ts';
 import { type Change, EventDialog } from './event.tsx';
-import { isShown, type LogFilter, readLogFilter } from './filter.ts';
-import { type Event, newest, reader, typesQuery } from './query.ts';
+import { exportLink, isOpenEnded, isShown, type LogFilter, readLogFilter } from './filter.ts';
+import { LogFilters } from './filters.tsx';
+import { type Event, type Found, search } from './query.ts';
 
 /** Events that are asked for at once. */
 const PAGE_EVENTS = 100;
@@ -35,6 +35,8 @@ export default function LogPage() {
       <header className="page-head">
         <h1>Event log</h1>
         <span className="soft only-wide">Every change, in order. Nothing is ever changed or taken out.</span>
+        <span className="grow" />
+        <Export filter={filter} />
       </header>
       <LogFilters filter={filter} change={change} />
       <LogTable key={JSON.stringify(narrowing)} filter={narrowing} open={(seq) => change({ seq })} />
@@ -43,57 +45,18 @@ export default function LogPage() {
   );
 }
 
-function LogFilters({ filter, change }: { filter: LogFilter; change: Change }) {
-  const types = useQuery(typesQuery).data?.map(({ name }) => name) ?? [];
-  const families = [...new Set(types.map((name) => `${name.split('.')[0]}.*`))];
-  const set = (type: string | undefined) => change({ types: type, before: undefined });
+/** The log as a file, within the filter; for those who may take it home. The browser downloads it. */
+function Export({ filter }: { filter: LogFilter }) {
+  if (!useMay('events.export')) return null;
   return (
-    <div className="filters" role="search" aria-label="Filter events">
-      <Menu active={Boolean(filter.types)} label={<MenuLabel name="Type" value={filter.types ?? 'any'} />}>
-        <MenuItem onSelect={() => set(undefined)}>any</MenuItem>
-        {[...families, ...types].map((type) => (
-          <MenuItem key={type} onSelect={() => set(type)}>
-            <span className="mono">{type}</span>
-          </MenuItem>
-        ))}
-      </Menu>
-      <form
-        className="filter-form"
-        key={`${filter.stream} ${filter.before}`}
-        onSubmit={(event) => {
-          event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const before = Number(form.get('before'));
-          change({
-            stream: String(form.get('stream')).trim() || undefined,
-            before: before > 0 ? before : undefined,
-          });
-        }}
-      >
-        <input
-          className="input mono filter-stream"
-          name="stream"
-          aria-label="Stream"
-          placeholder="stream, such as incident/0198…"
-          defaultValue={filter.stream}
-        />
-        <input
-          className="input mono filter-before"
-          name="before"
-          aria-label="Before number"
-          placeholder="before number"
-          inputMode="numeric"
-          pattern="\d*"
-          defaultValue={filter.before}
-        />
-        <Button type="submit">Show</Button>
-      </form>
-      {(filter.types ?? filter.stream ?? filter.before) !== undefined && (
-        <Button look="bare" onClick={() => change({ types: undefined, stream: undefined, before: undefined })}>
-          Clear
-        </Button>
-      )}
-    </div>
+    <span className="export" role="group" aria-label="Download what the filter shows">
+      <span className="soft only-wide">Download</span>
+      {(['ndjson', 'csv'] as const).map((format) => (
+        <a key={format} className="button" data-look="plain" href={exportLink(filter, format)} download>
+          {format.toUpperCase()}
+        </a>
+      ))}
+    </span>
   );
 }
 
@@ -104,10 +67,9 @@ function LogTable({ filter, open }: { filter: LogFilter; open: (seq: number) => 
     queryKey: key,
     // Left and come back to, it begins with the newest again.
     gcTime: 0,
-    initialPageParam: filter.before,
-    queryFn: async ({ pageParam, signal }): Promise<Stretch<Event>> =>
-      readBack(pageParam ?? (await newest(signal)) + 1, PAGE_EVENTS, reader(filter, signal)),
-    getNextPageParam: ({ before }) => before || undefined,
+    initialPageParam: undefined as number | undefined,
+    queryFn: ({ pageParam, signal }) => search(filter, pageParam, PAGE_EVENTS, signal),
+    getNextPageParam: ({ next }) => next,
   });
   const loadedUpTo = useRef<number>(undefined);
   const events = useMemo(() => log.data?.pages.flatMap(({ items }) => items) ?? [], [log.data]);
@@ -115,21 +77,22 @@ function LogTable({ filter, open }: { filter: LogFilter; open: (seq: number) => 
   const list = useRef<HTMLDivElement>(null);
   const waiting = useRef<Event[]>([]);
   const [count, setCount] = useState(0);
-  const isLive = filter.before === undefined;
+  const isLive = isOpenEnded(filter);
   const admit = () => {
     const arrived = waiting.current.reverse();
     waiting.current = [];
     setCount(0);
     if (arrived.length === 0) return;
-    queries.setQueryData<InfiniteData<Stretch<Event>>>(key, (data) => {
+    queries.setQueryData<InfiniteData<Found>>(key, (data) => {
       const [first, ...rest] = data?.pages ?? [];
       if (!data || !first) return data;
       const top = first.items[0]?.seq ?? 0;
       const items = [...arrived.filter(({ seq }) => seq > top), ...first.items];
       // Cut off at the end, where it can be read again.
       const cut = items.length > MOST_LIVE ? items.slice(0, MOST_LIVE) : items;
-      const before = cut.length < items.length ? cut[cut.length - 1]!.seq : first.before;
-      return { ...data, pages: [{ items: cut, before }, ...(cut.length < items.length ? [] : rest)] };
+      const isCut = cut.length < items.length;
+      const next = isCut ? cut[cut.length - 1]!.seq - 1 : first.next;
+      return { ...data, pages: [{ items: cut, next }, ...(isCut ? [] : rest)] };
     });
   };
   const isCalm = () => {
@@ -150,7 +113,7 @@ function LogTable({ filter, open }: { filter: LogFilter; open: (seq: number) => 
   useRowKeys(list, '.log-open');
   if (log.isError && !log.data) return <Failed error={log.error} again={() => void log.refetch()} />;
   if (log.isPending) return <Loading lines={12} />;
-  if (events.length === 0) return <Empty title="No event fits">Choose another type, or clear the filter.</Empty>;
+  if (events.length === 0) return <Empty title="No event fits">Take a filter away, or look at another time.</Empty>;
   return (
     <div className="list">
       <div className="pill-place" role="status">
