@@ -24,7 +24,7 @@ web/node_modules/.package-lock.json: web/package-lock.json
 
 # The fault suite at length, then every nemesis of the round trip. Takes half an hour; tests/faults/README.md is its table.
 faults: setup setup-tests
-	SIGNALBOX_FAULTS=long cargo test --locked --test guarantees faults:: -- --test-threads=2
+	SIGNALBOX_FAULTS=long cargo test --locked --test guarantees -- faults:: incident_night:: --test-threads=2
 	for nemesis in none no-notify kill-listener kill-appender kill-postgres kill-server; do \
 		cargo run --locked --release -p load-tests -- roundtrip --nemesis $$nemesis || exit 1; done
 

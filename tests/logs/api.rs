@@ -101,6 +101,38 @@ async fn pages_of_lines_of_one_moment_leave_nothing_out_and_repeat_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_begins_behind_any_line_in_either_order() {
+    let world = world().await;
+    let server = world.serve().await;
+    let admin = server.admin().await;
+    let lines: Vec<Value> =
+        (1..=9).map(|n| json!({ "at": "2026-11-21T10:00:00Z", "message": n.to_string() })).collect();
+    let seq = sent(&admin, json!({ "source": "sshd", "lines": lines })).await;
+    let behind = |line: &str, query: &str| {
+        let (admin, path) = (admin.clone(), format!("{LOGS}?behind={line}&limit=3{query}"));
+        async move {
+            let page = admin.get(&path).await;
+            assert_eq!(page.status, 200, "{}", page.text);
+            let items = page.json["items"].as_array().unwrap();
+            let all: String = items.iter().map(|line| line["message"].as_str().unwrap()).collect();
+            (all, page.json.get("next").is_some())
+        }
+    };
+    assert_eq!(behind(&format!("{seq}.5"), "").await, ("432".to_owned(), true));
+    assert_eq!(behind(&format!("{seq}.4"), "").await, ("321".to_owned(), false));
+    assert_eq!(behind(&format!("{seq}.5"), "&order=at").await, ("678".to_owned(), true));
+    assert_eq!(behind(&format!("{seq}.5"), "&order=at&q=8").await, ("8".to_owned(), false));
+    assert_eq!(behind(&format!("{seq}.9"), "&order=at").await, (String::new(), false));
+
+    for missing in [format!("{seq}.10"), "1.1".to_owned(), "5".to_owned()] {
+        admin.get(&format!("{LOGS}?behind={missing}")).await.is_problem(400, "no_such_line");
+    }
+    let cursor = admin.get(&format!("{LOGS}?limit=1")).await.json["next"].as_str().unwrap().to_owned();
+    let both = format!("{LOGS}?limit=1&cursor={cursor}&behind={seq}.5");
+    admin.get(&both).await.is_problem(400, "invalid_parameter");
+}
+
+#[tokio::test]
 async fn a_batch_sent_again_with_its_key_is_recorded_once() {
     let world = world().await;
     let server = world.serve().await;

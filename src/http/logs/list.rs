@@ -64,16 +64,42 @@ pub fn words(q: Option<&str>) -> Result<Vec<String>, Problem> {
 #[derive(Serialize, Deserialize)]
 struct Key(i64, i64, i32);
 
+/// Where a page begins: behind the page before, behind a line, or with the first line of all.
+pub struct Start {
+    pub cursor: Option<String>,
+    pub behind: Option<String>,
+}
+
+impl Start {
+    async fn place(&self, database: &Database, list: &List) -> Result<Option<Place>, Problem> {
+        let Some(line) = &self.behind else {
+            return list.behind(self.cursor.as_deref())?.map(Key::place).transpose();
+        };
+        if self.cursor.is_some() {
+            return Err(Problem::bad_request("invalid_parameter", "a page begins at a cursor or behind a line"));
+        }
+        let missing = || Problem::bad_request("no_such_line", "behind names no line, or one that is gone");
+        let (found, _) = logs::context(database, name(line).ok_or_else(missing)?, 0, 0).await.map_err(refused)?;
+        found.first().map(|line| Some(line.place)).ok_or_else(missing)
+    }
+}
+
+/// The event and the place that a line's id consists of.
+pub fn name(id: &str) -> Option<(i64, i32)> {
+    let (seq, line) = id.split_once('.')?;
+    seq.parse().ok().zip(line.parse().ok())
+}
+
 /// A page and the position it is true as of.
 pub async fn page(
     database: &Database,
     search: &Search,
     order: Order,
     limit: Option<i64>,
-    cursor: Option<&str>,
+    start: Start,
 ) -> Result<(Page, Head), Problem> {
     let (limit, list) = (page::limit(limit, DEFAULT_LIMIT, MOST_LIMIT)?, List::of(&(search, order)));
-    let behind = list.behind(cursor)?.map(Key::place).transpose()?;
+    let behind = start.place(database, &list).await?;
     let newest_first = order == Order::NewestFirst;
     let found = logs::page(database, search, behind, newest_first, limit + 1).await;
     let (mut found, head) = found.map_err(refused)?;

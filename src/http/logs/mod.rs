@@ -21,7 +21,7 @@ use super::problem::Problem;
 use crate::domain::permission::{LogsRead, LogsWrite};
 use crate::logs::{self, Search};
 use download::{Download, Format};
-use list::Order;
+use list::{Order, Start};
 use sent::{Sent, Whose};
 pub use view::Level;
 use view::{Context, Histogram, LineView, Page, Receipt};
@@ -111,6 +111,8 @@ impl Logs {
         limit: Query<Option<i64>>,
         /// `next` of the page before.
         cursor: Query<Option<String>>,
+        /// Instead of it, the id of a line, such as `4711.3`: the page begins behind it, in either order.
+        behind: Query<Option<String>>,
         /// Wait until this process has seen the position.
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<Page>> {
@@ -127,7 +129,8 @@ impl Logs {
             upto: None,
         })?;
         let order = order.0.unwrap_or(Order::NewestFirst);
-        let (page, head) = list::page(&caller.app.database, &search, order, limit.0, cursor.0.as_deref()).await?;
+        let start = Start { cursor: cursor.0, behind: behind.0 };
+        let (page, head) = list::page(&caller.app.database, &search, order, limit.0, start).await?;
         Ok(Shown::bytes_of(&page, head, caller.known.as_deref()))
     }
 
@@ -226,8 +229,7 @@ impl Logs {
         let before = within("before", before.0, DEFAULT_NEIGHBOURS, 0..=MOST_NEIGHBOURS)?;
         let after = within("after", after.0, DEFAULT_NEIGHBOURS, 0..=MOST_NEIGHBOURS)?;
         let missing = || Problem::not_found("there is no such line, or no longer");
-        let (seq, place) = line.0.split_once('.').ok_or_else(missing)?;
-        let name = seq.parse().ok().zip(place.parse().ok()).ok_or_else(missing)?;
+        let name = list::name(&line.0).ok_or_else(missing)?;
         let (found, head) = logs::context(&caller.app.database, name, before, after).await.map_err(list::refused)?;
         let place = found.iter().position(|found| (found.place.seq, found.place.line) == name).ok_or_else(missing)?;
         let context = Context { items: found.into_iter().map(LineView::from).collect(), place };

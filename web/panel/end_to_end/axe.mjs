@@ -25,3 +25,27 @@ export async function faults(page, what) {
   });
   return overflow > 0 ? [...found, `${what} is ${overflow} px too wide`] : found;
 }
+
+/**
+ * The same of many pages, light and dark, wide and as narrow as a telephone, and what went wrong in them. A page is a
+ * path, or a path and what is done there first.
+ */
+export async function axeFinds(here, pages) {
+  const found = [];
+  for (const colorScheme of ['light', 'dark']) {
+    const { page, context, errors } = await here.open('/', looking(colorScheme));
+    for (const [path, prepare] of pages.map((one) => [one].flat())) {
+      for (const width of [1280, 360]) {
+        await page.setViewportSize({ width, height: 760 });
+        await page.goto(here.server.url + path);
+        await page.locator('.badge[data-state=live]').waitFor();
+        await until('nothing is loading', async () => (await page.locator('.loading').count()) === 0);
+        await prepare?.(page);
+        found.push(...(await faults(page, `${path} ${colorScheme} ${width}`)));
+      }
+    }
+    found.push(...errors);
+    await context.close();
+  }
+  return found;
+}

@@ -19,6 +19,12 @@ export function wordsOf(error: unknown): string {
   return allowed?.length ? `${sentence(detail)} Possible now: ${allowed.join(', ')}.` : sentence(detail);
 }
 
+/** What is wrong with which part of the input, by its JSON Pointer. */
+export function faultsOf(error: unknown): Record<string, string> {
+  const errors = error instanceof CommandRefused ? error.problem.errors : undefined;
+  return Object.fromEntries(errors?.map(({ pointer, message }) => [pointer, message]) ?? []);
+}
+
 /** A refusal that will be the same next time. */
 export function isFinal(error: unknown): boolean {
   return error instanceof CommandRefused && error.problem.status < 500 && error.problem.status !== 429;

@@ -3,6 +3,7 @@ import { bindQueries, rule } from '@signalbox/client/react';
 import type { QueryClient } from '@tanstack/react-query';
 
 import { incidentRules } from './incidents/live.ts';
+import { notificationRules } from './notifications/query.ts';
 import { runbookRules } from './runbooks/query.ts';
 import { serverRules } from './servers/query.ts';
 import { userRules } from './users/query.ts';
@@ -15,6 +16,7 @@ export function bindPages(connection: Connection, queries: QueryClient): () => v
   return bindQueries(connection, queries, [
     ...meRules,
     ...incidentRules,
+    ...notificationRules,
     ...serverRules,
     ...userRules,
     ...runbookRules,

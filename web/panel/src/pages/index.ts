@@ -61,6 +61,19 @@ export const pages: readonly Page[] = [
     needs: 'automations.read',
   },
   { path: '/runs/$run', load: () => import('./run/page.tsx'), needs: 'automations.read' },
+  {
+    path: '/logs',
+    load: () => import('./logs/page.tsx'),
+    nav: { label: 'Logs', icon: 'logs', key: 't' },
+    needs: 'logs.read',
+  },
+  {
+    path: '/notifications',
+    load: () => import('./notifications/page.tsx'),
+    nav: { label: 'Notifications', icon: 'bell', key: 'n' },
+    needs: 'notifications.read',
+  },
+  { path: '/notifications/$channel', load: () => import('./channel/page.tsx'), needs: 'notifications.read' },
   { path: '/events', load: () => import('./log/page.tsx'), nav: { label: 'Event log', icon: 'events', key: 'l' } },
   {
     path: '/users',

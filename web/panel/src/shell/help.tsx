@@ -21,6 +21,13 @@ const GROUPS = [
     ],
   },
   {
+    title: 'Logs',
+    keys: [
+      ['p', 'Pause, follow again'],
+      ['.', 'Show what is new'],
+    ],
+  },
+  {
     title: 'Incidents',
     keys: [
       ['e', 'Acknowledge'],

@@ -57,22 +57,7 @@ export function Chart(props: {
 }
 
 function optionsOf(lines: Line[], element: HTMLElement, most?: number, span_s?: number): uPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string) => {
-    // light-dark() is for style sheets; a canvas wants the colour that came of it.
-    const probe = element.ownerDocument.createElement('i');
-    probe.style.color = `var(${name})`;
-    element.append(probe);
-    const value = getComputedStyle(probe).color;
-    probe.remove();
-    return value;
-  };
-  const axis = {
-    stroke: colour('--soft'),
-    grid: { stroke: colour('--line'), width: 1 },
-    ticks: { show: false },
-    font: `11px ${style.fontFamily}`,
-  };
+  const axis = axisOf(element);
   return {
     width: element.clientWidth,
     height: HEIGHT_PX,
@@ -92,11 +77,32 @@ function optionsOf(lines: Line[], element: HTMLElement, most?: number, span_s?: 
       },
       ...lines.map(({ name, colour: line }) => ({
         label: name,
-        stroke: colour(line),
+        stroke: colourOf(element, line),
         width: 1.75,
         value: (_: uPlot, value: number | null) => (value == null ? '–' : String(Math.round(value * 10) / 10)),
       })),
     ],
+  };
+}
+
+/** A colour of the style sheet where the element is. */
+export function colourOf(element: HTMLElement, name: string): string {
+  // light-dark() is for style sheets; a canvas wants the colour that came of it.
+  const probe = element.ownerDocument.createElement('i');
+  probe.style.color = `var(${name})`;
+  element.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+/** How the axes of all charts look. */
+export function axisOf(element: HTMLElement): uPlot.Axis {
+  return {
+    stroke: colourOf(element, '--soft'),
+    grid: { stroke: colourOf(element, '--line'), width: 1 },
+    ticks: { show: false },
+    font: `11px ${getComputedStyle(element).fontFamily}`,
   };
 }
 
@@ -112,7 +118,7 @@ function hourOrDay(time_s: number): string {
 const HOUR = { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
 
 /** Changes when the theme does, be it by the user or by the system. */
-function useTheme(): string {
+export function useTheme(): string {
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const read = () => `${document.documentElement.dataset.theme ?? ''} ${dark.matches}`;
   const [theme, setTheme] = useState(read);

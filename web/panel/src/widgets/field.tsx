@@ -3,26 +3,39 @@ import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes, TextareaHTML
 interface Labelled {
   label: string;
   hint?: ReactNode;
+  /** What the server says is wrong with it. */
+  fault?: ReactNode;
+}
+
+/** What is below a field: what is wrong with it, else what it is for. */
+function Below({ hint, fault }: Pick<Labelled, 'hint' | 'fault'>) {
+  return fault ? (
+    <small className="fault" role="alert">
+      {fault}
+    </small>
+  ) : (
+    hint && <small>{hint}</small>
+  );
 }
 
 /** One line of text with its label. */
-export function TextField({ label, hint, ...rest }: Labelled & InputHTMLAttributes<HTMLInputElement>) {
+export function TextField({ label, hint, fault, ...rest }: Labelled & InputHTMLAttributes<HTMLInputElement>) {
   return (
     <label className="field">
       <span>{label}</span>
-      <input className="input" autoComplete="off" {...rest} />
-      {hint && <small>{hint}</small>}
+      <input className="input" autoComplete="off" aria-invalid={fault ? true : undefined} {...rest} />
+      <Below hint={hint} fault={fault} />
     </label>
   );
 }
 
 /** Lines of text with their label. */
-export function TextArea({ label, hint, ...rest }: Labelled & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+export function TextArea({ label, hint, fault, ...rest }: Labelled & TextareaHTMLAttributes<HTMLTextAreaElement>) {
   return (
     <label className="field">
       <span>{label}</span>
-      <textarea className="input" rows={4} {...rest} />
-      {hint && <small>{hint}</small>}
+      <textarea className="input" rows={4} aria-invalid={fault ? true : undefined} {...rest} />
+      <Below hint={hint} fault={fault} />
     </label>
   );
 }

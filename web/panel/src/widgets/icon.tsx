@@ -22,6 +22,10 @@ const PATHS = {
   merge: 'M4 3v3c0 2 4 2.5 4 5v2m4-10v3c0 2-4 2.5-4 5',
   edit: 'm10.5 3 2.5 2.5-7.5 7.5h-2.5v-2.5z',
   link: 'M6.5 3.5H3v9.5h9.5V9.5M9 2.5h4.5V7m0-4.5-6 6',
+  logs: 'M2.5 3.5h11M2.5 6.5h7m-7 3h9m-9 3h5',
+  bell: 'M4 11V7a4 4 0 0 1 8 0v4l1 1.5H3zm2.7 3h2.6',
+  filter: 'M2.5 4h11M4.5 8h7M6.5 12h3',
+  copy: 'M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3',
 } as const;
 
 export type IconName = keyof typeof PATHS;

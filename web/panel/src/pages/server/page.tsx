@@ -41,6 +41,7 @@ export default function ServerPage() {
 function Shown({ server }: { server: Server }) {
   const queries = useQueryClient();
   const mayWrite = useMay('servers.write');
+  const mayReadLogs = useMay('logs.read');
   const test = useMutation({
     mutationFn: async () =>
       accepted(
@@ -81,6 +82,11 @@ function Shown({ server }: { server: Server }) {
           <Link className="button" data-look="plain" to="/incidents" search={{ server: server.name } as never}>
             Open incidents
           </Link>
+          {mayReadLogs && (
+            <Link className="button" data-look="plain" to="/logs" search={{ server: server.name } as never}>
+              Its logs
+            </Link>
+          )}
           <Link className="button" data-look="plain" to="/events" search={{ stream: `server/${server.id}` } as never}>
             Its events
           </Link>
