@@ -129,27 +129,3 @@ async fn a_stranger_can_recompute_every_leaf_hash_with_the_program_in_proofs_md(
     let verdicts = output.await.unwrap();
     assert_eq!(verdicts.lines().collect::<Vec<_>>(), vec!["True"; count]);
 }
-
-/// Thousands of requests made up from the document. Streams do not end, so they are tried in bad_input.rs.
-#[tokio::test(flavor = "multi_thread")]
-async fn schemathesis_finds_no_server_error_and_nothing_undocumented() {
-    let world = world().await;
-    let server = world.serve().await;
-    let client = server.admin().await;
-    let (url, token) = (format!("{}/openapi.json", server.url), client.token.clone());
-    let output = tokio::task::spawn_blocking(move || {
-        Command::new(python::programs().join("schemathesis"))
-            .current_dir(env!("CARGO_TARGET_TMPDIR")) // where it keeps what it learnt
-            .args(["run", &url, "--header", &format!("Authorization: Bearer {token}")])
-            .args(["--exclude-operation-id", "streamEvents", "--exclude-operation-id", "streamEventsById"])
-            .args(["--exclude-operation-id", "logout"]) // it would end the session of all that follows
-            .args(["--exclude-checks", "positive_data_acceptance"]) // 422 is for what a schema cannot say
-            .args(["--max-examples", "30", "--seed", "20260101", "--no-color", "--suppress-health-check", "all"])
-            .output()
-            .unwrap()
-    });
-    let output = output.await.unwrap();
-    let report = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(report.contains("passed"), "{report}");
-}

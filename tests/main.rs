@@ -40,3 +40,4 @@ mod statistics;
 mod stream;
 mod structure;
 mod users;
+mod whole_api;

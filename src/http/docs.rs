@@ -20,8 +20,7 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
          one; what is done to an incident or an execution goes on with its own, and a command that sends \
          `Signalbox-Correlation` (a UUID) has that one. \
          Answers of 1 KiB and more come in gzip to whoever sends `Accept-Encoding: gzip`; bodies of requests come plain. \
-         Whoever is signed in at `/` can try everything below as they are; others sign in by `login` and give \
-         its `access_token` to Authorize."
+         Whoever signs in, at `/` or by `login` below, can try everything on this page as they are."
     );
     document["info"]["license"] = json!({ "name": "Apache-2.0", "identifier": "Apache-2.0" });
     document["servers"] = json!([{ "url": "/" }]); // wherever the document came from
