@@ -6,7 +6,6 @@ import { type ReactNode, useState } from 'react';
 import { api } from '../../api.ts';
 import { FormDialog } from '../../widgets/dialog.tsx';
 import { TextField } from '../../widgets/field.tsx';
-import { newest } from '../log/query.ts';
 import { ChannelForm } from '../notifications/channel_form.tsx';
 import { type Headers, textOf, useFormCommand } from '../notifications/command.ts';
 import type { Channel } from '../notifications/query.ts';
@@ -117,6 +116,12 @@ async function send(what: keyof typeof WORDS, id: string, form: FormData, header
     case 'delete':
       return accepted(await api.DELETE('/api/v1/notification-channels/{channel}', { params }));
   }
+}
+
+/** The position of the newest event. */
+async function newest(signal: AbortSignal): Promise<number> {
+  const { response } = await api.GET('/api/v1/event-types', { signal });
+  return Number(response.headers.get('signalbox-seq') ?? 0);
 }
 
 /** Sends the past again, from a position on. Says how much that is before it is done. */
