@@ -3,7 +3,8 @@
 #   deploy/setup.sh postgresql   PostgreSQL's programs, 14 or newer
 #   deploy/setup.sh python       Python with venv, for the API tests
 #   deploy/setup.sh pgbouncer    A pooler, for the fault tests
-#   deploy/setup.sh node [wanted]  Node 20 or newer; fails without it, unless it is only wanted
+#   deploy/setup.sh node [wanted]  Node 20.19, 22.12 or newer; fails without it, unless it is only wanted
+#   deploy/setup.sh curl         curl, for the examples of the README, which are tests too
 #   deploy/setup.sh chromium     A browser, for the tests of what runs in browsers
 #   deploy/setup.sh proxies      nginx and HAProxy, and OpenSSL for their certificate, for the fault tests
 set -eu
@@ -52,10 +53,15 @@ python)
     python3 -c 'import venv, ensurepip' 2>/dev/null || install "Python's venv" python3-venv
     ;;
 node)
-    if ! node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null || ! command -v npm >/dev/null; then
-        echo "Node 20 or newer, with npm, is missing: https://nodejs.org (for what runs in browsers, and for its tests)" >&2
+    # What the bundler and the linter ask for.
+    new='[a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)'
+    if ! node -e "$new" 2>/dev/null || ! command -v npm >/dev/null; then
+        echo "Node 20.19, 22.12 or newer, with npm, is missing: https://nodejs.org (for what runs in browsers, and for its tests)" >&2
         [ "${2:-}" = wanted ] || exit 1
     fi
+    ;;
+curl)
+    command -v curl >/dev/null || install "curl" curl
     ;;
 chromium)
     [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || install "Chromium (or set CHROMIUM)" chromium

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use crate::domain::incident::{Event, Incident, Meta, evolve};
+use crate::domain::incident::{self, Command, Create, Event, Incident, Meta, Refusal, decide, evolve};
 use crate::domain::permission::INCIDENTS_READ;
 use crate::log::{Cause, Head, NewEvent, State, Write, stamp};
 use crate::postgres::{Database, QueryError};
@@ -47,6 +47,45 @@ pub fn write(
     (write, state, after)
 }
 
+/// What a report comes to.
+#[derive(Debug)]
+pub enum Reported {
+    /// There is an open incident with its dedup key: the same trouble, and nothing is to be recorded.
+    Known(Box<Incident>),
+    /// What makes the new incident.
+    New(Vec<Event>),
+}
+
+/// Why a report came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReported {
+    /// The rules refuse it.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The database did not answer.
+    #[error("{0}")]
+    Query(#[from] QueryError),
+}
+
+/// Decides about a report, whose number is drawn here.
+///
+/// Another report with the same key may come first: the append is then refused by the index
+/// `incidents_open_dedup_key`, and decided anew this finds that one.
+///
+/// # Errors
+/// [`NotReported`].
+pub async fn report(database: &Database, report: Create) -> Result<Reported, NotReported> {
+    if let Some(key) = &report.dedup_key
+        && let Some(open) = find_open(database, key).await?
+    {
+        return Ok(Reported::Known(Box::new(open)));
+    }
+    // Before a number is drawn, so that a refused report leaves no gap.
+    decide(None, &Command::Create(report.clone()))?;
+    let number = next_number(database).await?;
+    Ok(Reported::New(decide(None, &Command::Create(Create { number, ..report }))?))
+}
+
 /// As it is stored; a rebuild gives the same bytes.
 pub fn json(incident: &Incident) -> String {
     // Text, numbers and times: nothing in it can fail to serialise.
@@ -67,6 +106,18 @@ pub async fn find(database: &Database, id: Uuid) -> Result<Option<Incident>, Que
 /// The database did not answer.
 pub async fn find_number(database: &Database, number: i64) -> Result<Option<Incident>, QueryError> {
     one(database, include_str!("../sql/queries/incident_find_number.sql"), &number).await
+}
+
+/// One incident by its id, or by its key such as `INC-42`.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn named(database: &Database, name: &str) -> Result<Option<Incident>, QueryError> {
+    match (name.parse(), incident::number(name)) {
+        (Ok(id), _) => find(database, id).await,
+        (_, Some(number)) => find_number(database, number).await,
+        _ => Ok(None),
+    }
 }
 
 /// One incident by its id or else its number, and the position it is true as of.

@@ -20,6 +20,7 @@ mod egress;
 mod faults;
 mod identity;
 mod import;
+mod incident_night;
 mod incidents;
 mod limits;
 mod logs;

@@ -22,8 +22,10 @@ with begin_at as (
       and at <= coalesce((select max(x.at) from log_lines x where x.seq = $4), 'infinity')
     order by at desc, seq desc, line desc limit $6)
 ), before_it as (
-  select count(*) as lines from log_lines l, (select at, seq, line from page order by at, seq, line limit 1) f
-   where l.execution = $1 and (l.at, l.seq, l.line) < (f.at, f.seq, f.line)
+  select case when $2::bigint is null and $4::bigint is null then $7 - 1 else (
+    select count(*) from log_lines l, (select at, seq, line from page order by at, seq, line limit 1) f
+     where l.execution = $1 and (l.at, l.seq, l.line) < (f.at, f.seq, f.line)
+  ) end as lines
 )
 select h.epoch, h.seq, (select count(*) from log_lines where execution = $1) as total,
        before_it.lines + row_number() over (order by l.at, l.seq, l.line) as number,

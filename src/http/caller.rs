@@ -36,6 +36,8 @@ pub struct Caller {
     pub expected: Option<i64>,
     /// `If-None-Match`.
     pub known: Option<String>,
+    /// `Signalbox-Correlation` names the story that its events belong to.
+    pub names_story: bool,
     cause: Cause,
 }
 
@@ -48,6 +50,14 @@ impl Caller {
     /// Why events of this request happen.
     pub fn cause(&self) -> Cause {
         self.cause.clone()
+    }
+
+    /// The same request as a part of a story that is under way, unless it names one itself.
+    pub fn within(mut self, story: Option<Uuid>) -> Caller {
+        if let Some(correlation_id) = story.filter(|_| !self.names_story) {
+            self.cause.correlation_id = correlation_id;
+        }
+        self
     }
 
     /// Whose rights a stream has.
@@ -86,7 +96,7 @@ impl Caller {
             actor: format!("user:{}", account.user.id),
             actor_name: account.user.username.clone(),
             session_id: text(headers, "signalbox-session")?,
-            correlation_id: asked.correlation_id,
+            correlation_id: asked.correlation_id.unwrap_or_else(Uuid::now_v7),
             causation_id: None,
             trace_id: asked.trace_id,
         };
@@ -97,6 +107,7 @@ impl Caller {
             expires_at: who.expires_at,
             operation: format!("{} {}", request.method(), request.uri().path()),
             key: text(headers, "idempotency-key")?.map(|key| (key, asked.hash)),
+            names_story: asked.correlation_id.is_some(),
             expected: expected(headers)?,
             known: headers.get(header::IF_NONE_MATCH).and_then(|etag| etag.to_str().ok()).map(str::to_owned),
             cause,

@@ -16,6 +16,9 @@ pub fn document<T: OpenApi>(service: &OpenApiService<T, ()>) -> Value {
     document["info"]["description"] = json!(
         "One PostgreSQL log; every screen hears of a change in milliseconds and misses none. \
          Errors are RFC 9457 problems. Commands take `Idempotency-Key` and `If-Match`. \
+         Events that follow from each other share a `correlation_id`, and `causation_id` names the event that led to \
+         one; what is done to an incident or an execution goes on with its own, and a command that sends \
+         `Signalbox-Correlation` (a UUID) has that one. \
          Answers of 1 KiB and more come in gzip to whoever sends `Accept-Encoding: gzip`; bodies of requests come plain. \
          Whoever is signed in at `/` can try everything below as they are; others sign in by `login` and give \
          its `access_token` to Authorize."

@@ -31,8 +31,8 @@ pub struct Asked {
     pub request_id: String,
     /// SHA-256 of method, path, query and body: what an idempotency key stands for.
     pub hash: Vec<u8>,
-    /// From `Signalbox-Correlation`, else new.
-    pub correlation_id: Uuid,
+    /// From `Signalbox-Correlation`.
+    pub correlation_id: Option<Uuid>,
     /// From `traceparent`.
     pub trace_id: Option<String>,
     /// Where the caller stands with its limit; the answer says it.
@@ -135,7 +135,7 @@ async fn prepare(
     let asked = Asked {
         request_id: request_id.to_owned(),
         hash: hash.finish().as_ref().to_vec(),
-        correlation_id: value("signalbox-correlation").and_then(|id| id.parse().ok()).unwrap_or_else(Uuid::now_v7),
+        correlation_id: value("signalbox-correlation").and_then(|id| id.parse().ok()),
         trace_id: value("traceparent").and_then(trace_id),
         standing: standing.clone(),
     };

@@ -120,5 +120,5 @@ async fn hold(life: &mut Option<ChildStdin>, certain: Instant) {
 }
 
 fn ended(outcome: Outcome, reason: String) -> Ended {
-    Ended { outcome, reason: Some(reason), at: OffsetDateTime::now_utc() }
+    Ended::new(outcome, Some(reason), OffsetDateTime::now_utc())
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::output::{Output, Source};
-use crate::domain::automation::{Http, Inputs, Method, render};
+use crate::domain::automation::{Http, Method, Values, render};
 use crate::egress::Egress;
 
 /// Until a connection stands, TLS included.
@@ -31,8 +31,8 @@ const ANSWER_BYTES: usize = 64 << 10;
 ///
 /// # Cancellation
 /// The connection is closed; whether the other side did what was asked is not known.
-pub async fn send(egress: &Egress, wanted: &Http, inputs: &Inputs, output: &mut Output) -> Result<String, String> {
-    let (uri, request) = request(wanted, inputs)?;
+pub async fn send(egress: &Egress, wanted: &Http, values: &Values<'_>, output: &mut Output) -> Result<String, String> {
+    let (uri, request) = request(wanted, values)?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let is_secure = uri.scheme_str() == Some("https");
     let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
@@ -61,8 +61,8 @@ pub async fn send(egress: &Egress, wanted: &Http, inputs: &Inputs, output: &mut 
     if expected { Ok(status.to_string()) } else { Err(format!("answered {status}")) }
 }
 
-fn request(wanted: &Http, inputs: &Inputs) -> Result<(Uri, Request<Full<Bytes>>), String> {
-    let text = |text: &str| render(text, inputs).map_err(|error| error.to_string());
+fn request(wanted: &Http, values: &Values<'_>) -> Result<(Uri, Request<Full<Bytes>>), String> {
+    let text = |text: &str| render(text, values).map_err(|error| error.to_string());
     let uri: Uri = text(&wanted.url)?.parse().map_err(|_malformed| "the URL cannot be read".to_owned())?;
     let authority = uri.authority().ok_or("the URL names no host")?.as_str();
     if !matches!(uri.scheme_str(), Some("http" | "https")) || authority.contains('@') {

@@ -5,6 +5,7 @@
 //! | `lease.rs`    | the right to work on one execution: taken, renewed, lost, given back         |
 //! | `run.rs`      | one execution, from the lease to the end                                     |
 //! | `step.rs`     | one attempt at one step                                                      |
+//! | `incident.rs` | an incident that a step opens or changes                                     |
 //! | `command.rs`  | a program of the allow-list, as a process group with a guard                 |
 //! | `guard.rs`    | the other side: a process that outlives this one just long enough to end it  |
 //! | `output.rs`   | what is printed: masked, cut, gathered into batches                          |
@@ -25,6 +26,7 @@ mod allowed;
 mod command;
 pub mod guard;
 mod http;
+mod incident;
 mod lease;
 mod output;
 mod rules;

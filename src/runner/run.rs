@@ -10,15 +10,17 @@ use uuid::Uuid;
 
 use super::lease::Held;
 use super::step::{self, Done};
-use crate::automations::{self, ACTOR};
-use crate::domain::automation::execution::{Command as Wish, Event, Execution, Next, Refusal, decide, next};
-use crate::domain::automation::{Inputs, Mask};
+use crate::automations::{self, ACTOR, execution_stream};
+use crate::domain::automation::execution::{Command as Wish, Ended, Event, Execution, Next, Refusal, decide, next};
+use crate::domain::automation::{Inputs, Mask, Values};
 use crate::http::App;
-use crate::log::{AppendError, Cause, Command, Outcome, State, Write};
+use crate::log::{self, AppendError, Cause, Command, Outcome, State, Write, read};
 use crate::postgres::QueryError;
 
 /// Between two tries to record something or to read it.
-const AGAIN: Duration = Duration::from_millis(200);
+pub const AGAIN: Duration = Duration::from_millis(200);
+/// PostgreSQL's code for a second row where there may be one, such as an open incident with a dedup key.
+const OVERTAKEN: &str = "23505";
 
 /// Why this process no longer works on an execution.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,8 @@ pub struct Run {
     pub cancel: CancellationToken,
     /// As it is now.
     pub state: Execution,
+    /// Its newest event: what comes next follows from that.
+    cause: Cause,
     /// Values, secrets among them.
     pub inputs: Inputs,
     /// What takes the secrets out again.
@@ -67,10 +71,10 @@ pub async fn run(app: Arc<App>, held: Held) {
         () = held.lost.cancelled() => Err(Stopped::Lost),
     };
     let ended = match ended {
-        Ok(Some((state, inputs))) => {
+        Ok(Some(Loaded { state, inputs, cause })) => {
             let mask = Arc::new(Mask::new(inputs.secret.values()));
             let cancel = watched.cancel.clone();
-            Run { app: app.clone(), held, cancel, state, inputs, mask }.work().await
+            Run { app: app.clone(), held, cancel, state, cause, inputs, mask }.work().await
         }
         Ok(None) => Ok(()),
         Err(stopped) => Err(stopped),
@@ -82,11 +86,20 @@ pub async fn run(app: Arc<App>, held: Held) {
     }
 }
 
-async fn load(app: &App, id: Uuid) -> Result<Option<(Execution, Inputs)>, Stopped> {
+/// An execution as the database has it.
+struct Loaded {
+    state: Execution,
+    inputs: Inputs,
+    cause: Cause,
+}
+
+async fn load(app: &App, id: Uuid) -> Result<Option<Loaded>, Stopped> {
     let found = async || -> Result<_, QueryError> {
         let Some(state) = automations::find_execution(&app.background, id).await? else { return Ok(None) };
+        let newest = read::stream(&app.background, &execution_stream(id), state.version - 1, 1).await?;
         let inputs = Inputs { plain: state.inputs.clone(), secret: automations::secrets(&app.background, id).await? };
-        Ok(Some((state, inputs)))
+        let cause = cause(&state, newest.first());
+        Ok(Some(Loaded { state, inputs, cause }))
     };
     loop {
         match found().await {
@@ -146,16 +159,15 @@ impl Run {
         ended.reason = ended.reason.map(|reason| self.mask.of(&reason));
         loop {
             let now = OffsetDateTime::now_utc();
-            let wish = Wish::FinishStep(self.held.lease, ended.clone());
-            let mut events = decide(Some(&self.state), &wish, now).map_err(lost)?;
-            if events.is_empty() {
+            let finished = |run: &Run, ended: &Ended| {
+                decide(Some(&run.state), &Wish::FinishStep(run.held.lease, ended.clone()), now).map_err(lost)
+            };
+            if finished(self, &ended)?.is_empty() {
                 return Ok(()); // recorded by a try whose answer was lost
             }
-            let (before, writes, states) = match also.effects(self, &mut ended, now).await? {
-                Some(effects) => effects,
-                None => continue, // what it wanted to do is refused: it ends otherwise
-            };
-            events.splice(0..0, before);
+            // Before the end is decided: what it wants to do may be refused, and then it ends otherwise.
+            let (mut events, writes, states) = also.effects(self, &mut ended, now).await?;
+            events.extend(finished(self, &ended)?);
             if self.append(&events, now, writes, states).await? {
                 return Ok(());
             }
@@ -181,6 +193,7 @@ impl Run {
         // Fenced by the version: whoever took over has appended that it did.
         let mut stored = vec![state];
         stored.extend(states);
+        let newest = all[0].events.last().map(|event| event.id);
         let command = Command { cause, writes: all, states: stored, idempotency: None };
         let appended = tokio::select! {
             appended = self.app.appender.append(command) => appended,
@@ -190,9 +203,12 @@ impl Run {
         match appended {
             Ok(Outcome::Appended(_)) => {
                 self.state = after.ok_or(Stopped::Lost)?;
+                self.cause.causation_id = newest;
                 Ok(true)
             }
             Ok(_moved_on) => Ok(false),
+            // Somebody else was first; decided anew, it sees that.
+            Err(AppendError::Refused { sqlstate, .. }) if sqlstate == OVERTAKEN => Ok(false),
             Err(error @ (AppendError::Refused { .. } | AppendError::Malformed(_))) => Err(Stopped::Append(error)),
             Err(error) => {
                 tracing::debug!(%error, execution = %self.state.id, "tried again");
@@ -207,15 +223,31 @@ impl Run {
             found = load(&self.app, self.state.id) => found?,
             () = self.held.lost.cancelled() => return Err(Stopped::Lost),
         };
-        self.state = found.ok_or(Stopped::Lost)?.0;
+        Loaded { state: self.state, cause: self.cause, .. } = found.ok_or(Stopped::Lost)?;
         Ok(())
     }
 
-    /// Why events of this execution happen: it, and what started it.
+    /// Why events of this execution happen: it, and its newest event.
     pub fn cause(&self) -> Cause {
-        let actor_name = self.state.definition.name.clone();
-        let actor = format!("{ACTOR}{}", self.state.id);
-        Cause { actor, actor_name, correlation_id: self.state.correlation_id, ..Cause::system("automation") }
+        self.cause.clone()
+    }
+
+    /// What texts of the current step can take.
+    pub fn values(&self) -> Values<'_> {
+        let steps = self.state.definition.steps.iter().zip(&self.state.steps);
+        let incidents = steps.filter_map(|(step, run)| Some((step.name.as_str(), run.incident.as_deref()?)));
+        Values { inputs: &self.inputs, incidents: incidents.collect() }
+    }
+}
+
+fn cause(state: &Execution, newest: Option<&log::Event>) -> Cause {
+    Cause {
+        actor: format!("{ACTOR}{}", state.id),
+        actor_name: state.definition.name.clone(),
+        session_id: None,
+        correlation_id: state.correlation_id,
+        causation_id: newest.map(|event| event.id),
+        trace_id: newest.and_then(|event| event.trace_id.clone()),
     }
 }
 

@@ -5,25 +5,17 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::time::sleep;
-use uuid::Uuid;
 
-use super::command;
-use super::http;
 use super::output::Output;
-use super::run::{Halt, Run, Stopped};
+use super::run::{AGAIN, Halt, Run, Stopped};
+use super::{command, http, incident};
 use crate::domain::automation::execution::{Ended, Event, Notified, Outcome};
 use crate::domain::automation::{
     Action, Approval, IncidentUpdate, Notification, Step, Unrenderable, render, render_argument,
 };
-use crate::domain::incident::{self, Transition};
 use crate::domain::server::{self, Server};
-use crate::incidents;
 use crate::log::{State, Write};
-use crate::postgres::QueryError;
 use crate::servers::{self, Finding};
-
-/// Between two looks at an incident that the database does not show now.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// How an attempt ended, and what is recorded together with its end.
 pub struct Done {
@@ -39,7 +31,7 @@ pub enum Also {
     Nothing,
     /// A word to whoever has a rule for it.
     Notify(Notification),
-    /// A change of an incident.
+    /// An incident, opened or changed.
     Incident(IncidentUpdate),
     /// What a test of a server found.
     Server {
@@ -70,7 +62,8 @@ pub async fn act(run: &mut Run) -> Result<Done, Stopped> {
         }
         Action::Http(request) => {
             let mut output = output(run, state.attempt);
-            let sent = http::send(&run.app.egress, request, &run.inputs, &mut output);
+            let values = run.values();
+            let sent = http::send(&run.app.egress, request, &values, &mut output);
             let done = within(halt, async { told(sent.await) }).await?;
             output.flush().await?;
             done
@@ -79,7 +72,8 @@ pub async fn act(run: &mut Run) -> Result<Done, Stopped> {
             let Some(allowed) = run.app.allowed.get(&wanted.name) else {
                 return Ok(failed("the configuration of this process has no such command"));
             };
-            let arguments = wanted.arguments.iter().map(|text| render_argument(text, &run.inputs));
+            let values = run.values();
+            let arguments = wanted.arguments.iter().map(|text| render_argument(text, &values));
             let arguments = match arguments.collect::<Result<Vec<String>, Unrenderable>>() {
                 Ok(arguments) if arguments.iter().any(|text| text.contains('\0')) => {
                     return Ok(failed("an argument holds NUL"));
@@ -90,20 +84,23 @@ pub async fn act(run: &mut Run) -> Result<Done, Stopped> {
             let mut output = output(run, state.attempt);
             command::run(&run.held, allowed, &arguments, &mut output, halt).await?.into()
         }
-        Action::ServerTest(wanted) => match render(&wanted.server, &run.inputs) {
+        Action::ServerTest(wanted) => match render(&wanted.server, &run.values()) {
             Ok(name) => within(halt, test(run, &name)).await?,
             Err(error) => failed(&error.to_string()),
         },
-        Action::Incident(update) => match rendered_incident(update, run) {
+        Action::Incident(update) => match incident::rendered(update, &run.values()) {
             Ok(update) => Done { ended: succeeded("recorded"), also: Also::Incident(update) },
             Err(error) => failed(&error.to_string()),
         },
-        Action::Notification(said) => match (render(&said.subject, &run.inputs), render(&said.text, &run.inputs)) {
-            (Ok(subject), Ok(text)) => {
-                Done { ended: succeeded("said"), also: Also::Notify(Notification { subject, text }) }
+        Action::Notification(said) => {
+            let values = run.values();
+            match (render(&said.subject, &values), render(&said.text, &values)) {
+                (Ok(subject), Ok(text)) => {
+                    Done { ended: succeeded("said"), also: Also::Notify(Notification { subject, text }) }
+                }
+                (Err(error), _) | (_, Err(error)) => failed(&error.to_string()),
             }
-            (Err(error), _) | (_, Err(error)) => failed(&error.to_string()),
-        },
+        }
         // Begun, it waits for a person and not for a runner.
         Action::Approval(Approval { .. }) => failed("nobody was asked"),
     };
@@ -185,52 +182,33 @@ fn output(run: &Run, attempt: u32) -> Output {
     Output::new(run.app.clone(), which, run.cause(), (run.state.step, attempt), run.mask.clone())
 }
 
-fn rendered_incident(update: &IncidentUpdate, run: &Run) -> Result<IncidentUpdate, Unrenderable> {
-    let text = |text: &Option<String>| text.as_ref().map(|text| render(text, &run.inputs)).transpose();
-    Ok(IncidentUpdate {
-        incident: render(&update.incident, &run.inputs)?,
-        comment: text(&update.comment)?,
-        status: text(&update.status)?,
-        assignee: text(&update.assignee)?,
-    })
-}
-
 impl Also {
-    /// What is recorded with the end of the step at `now`. `None`: it cannot be, and `ended` says why.
+    /// What is recorded with the end of the step at `now`. Where it cannot be, `ended` says why.
     ///
     /// # Errors
     /// The lease is another's.
-    pub async fn effects(&self, run: &Run, ended: &mut Ended, now: OffsetDateTime) -> Result<Option<Effects>, Stopped> {
+    pub async fn effects(&self, run: &Run, ended: &mut Ended, now: OffsetDateTime) -> Result<Effects, Stopped> {
         match self {
-            Also::Nothing => Ok(Some(Effects::default())),
+            Also::Nothing => Ok(Effects::default()),
             Also::Server { name, finding } => {
                 let observed = tokio::select! {
                     observed = observe(run, name, finding, now) => observed,
                     () = run.held.lost.cancelled() => return Err(Stopped::Lost),
                 };
                 // A server that is gone meanwhile has no status to change.
-                Ok(Some(observed.unwrap_or_default()))
+                Ok(observed.unwrap_or_default())
             }
-            _ if ended.outcome != Outcome::Succeeded => Ok(Some(Effects::default())),
+            _ if ended.outcome != Outcome::Succeeded => Ok(Effects::default()),
             Also::Notify(Notification { subject, text }) => {
                 let (subject, text) = (subject.clone(), text.clone());
                 let runbook = run.state.definition.name.clone();
                 let notified = Notified { step: run.state.step, runbook, subject, text };
-                Ok(Some((vec![notified.into()], Vec::new(), Vec::new())))
+                Ok((vec![notified.into()], Vec::new(), Vec::new()))
             }
-            Also::Incident(update) => {
-                let changed = tokio::select! {
-                    changed = change(run, update, now) => changed,
-                    () = run.held.lost.cancelled() => return Err(Stopped::Lost),
-                };
-                match changed {
-                    Ok(effects) => Ok(Some(effects)),
-                    Err(refused) => {
-                        (ended.outcome, ended.reason) = (Outcome::Failed, Some(refused));
-                        Ok(None)
-                    }
-                }
-            }
+            Also::Incident(update) => tokio::select! {
+                effects = incident::effects(run, update, ended, now) => Ok(effects),
+                () = run.held.lost.cancelled() => Err(Stopped::Lost),
+            },
         }
     }
 }
@@ -247,53 +225,6 @@ async fn observe(run: &Run, name: &str, finding: &Finding, now: OffsetDateTime) 
     Ok((Vec::new(), vec![write], vec![state]))
 }
 
-/// The change of an incident, as its own rules decide it.
-async fn change(run: &Run, update: &IncidentUpdate, now: OffsetDateTime) -> Result<Effects, String> {
-    let named = async || -> Result<_, QueryError> {
-        match (update.incident.parse::<Uuid>(), incident::number(&update.incident)) {
-            (Ok(id), _) => incidents::find(&run.app.background, id).await,
-            (_, Some(number)) => incidents::find_number(&run.app.background, number).await,
-            _ => Ok(None),
-        }
-    };
-    let found = loop {
-        match named().await {
-            Ok(found) => break found,
-            Err(error) => tracing::debug!(%error, "an incident cannot be read now"),
-        }
-        sleep(AGAIN).await;
-    };
-    let before = found.ok_or_else(|| format!("there is no incident {}", update.incident))?;
-    let (mut after, mut events, cause) = (before.clone(), Vec::new(), run.cause());
-    for command in commands(update, run)? {
-        let decided = incident::decide(Some(&after), &command).map_err(|refusal| refusal.to_string())?;
-        let meta = incident::Meta { stream_id: before.id, actor: cause.actor.clone(), occurred_at: now };
-        after = decided.iter().fold(after, |incident, event| incident::evolve(Some(incident), event, &meta));
-        events.extend(decided);
-    }
-    if events.is_empty() {
-        return Ok(Effects::default());
-    }
-    let (write, state, _) = incidents::write(Some(&before), before.id, &events, &cause, now);
-    Ok((Vec::new(), vec![write], vec![state]))
-}
-
-fn commands(update: &IncidentUpdate, run: &Run) -> Result<Vec<incident::Command>, String> {
-    let mut commands = Vec::new();
-    if let Some(assignee) = &update.assignee {
-        commands.push(incident::Command::Assign { assignee: Some(assignee.clone()) });
-    }
-    if let Some(status) = &update.status {
-        let to = incident::Status::parse(status).ok_or_else(|| format!("there is no status {status}"))?;
-        let reason = format!("runbook {}: {}", run.state.definition.name, run.state.reason);
-        commands.push(incident::Command::ChangeStatus(Transition::new(to, Some(reason))));
-    }
-    if let Some(text) = &update.comment {
-        commands.push(incident::Command::Comment { comment_id: Uuid::now_v7(), text: text.clone() });
-    }
-    Ok(commands)
-}
-
 impl From<Ended> for Done {
     fn from(ended: Ended) -> Done {
         Done { ended, also: Also::Nothing }
@@ -301,7 +232,7 @@ impl From<Ended> for Done {
 }
 
 fn ended(outcome: Outcome, reason: &str) -> Ended {
-    Ended { outcome, reason: Some(reason.to_owned()), at: OffsetDateTime::now_utc() }
+    Ended::new(outcome, Some(reason.to_owned()), OffsetDateTime::now_utc())
 }
 
 fn succeeded(reason: &str) -> Ended {

@@ -1,7 +1,8 @@
 //! Goes round: lets maintenance begin and end, tests what is due, and says when a status changes.
 //!
 //! Every process runs one. What is due is taken in the database, a row each, so that of any number of processes
-//! exactly one tests a server; whatever a process takes with it when it dies comes back after a minute.
+//! exactly one tests a server; whatever a process takes with it when it dies comes back ten seconds after its test should
+//! have ended.
 
 use std::sync::Arc;
 use std::time::Duration;

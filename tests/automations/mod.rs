@@ -2,6 +2,7 @@
 
 mod api;
 mod crash;
+mod incidents;
 mod output;
 mod triggers;
 

@@ -19,7 +19,7 @@ mod storm;
 mod tail;
 
 /// The first where the suite is to be quick, the second where it has time.
-fn short_or_long<T>(short: T, long: T) -> T {
+pub fn short_or_long<T>(short: T, long: T) -> T {
     match std::env::var("SIGNALBOX_FAULTS").as_deref() {
         Ok("long") => long,
         Ok(other) => panic!("SIGNALBOX_FAULTS is `long` or not set, not `{other}`"),

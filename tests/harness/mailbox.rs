@@ -42,6 +42,11 @@ impl Mailbox {
     pub async fn next(&mut self) -> Mail {
         timeout(PATIENCE, self.mails.recv()).await.expect("a mail").unwrap()
     }
+
+    /// What came by now beyond what was asked for.
+    pub fn rest(&mut self) -> Vec<Mail> {
+        std::iter::from_fn(|| self.mails.try_recv().ok()).collect()
+    }
 }
 
 impl Drop for Mailbox {
@@ -70,7 +75,11 @@ async fn serve(stream: TcpStream, mails: mpsc::Sender<Mail>) {
             "DATA" => {
                 let _ = stream.write_all(b"354 go on\r\n").await;
                 let mut text = String::new();
-                while !text.ends_with("\r\n.\r\n") && stream.read_line(&mut text).await.unwrap_or(0) > 0 {}
+                while !text.ends_with("\r\n.\r\n") {
+                    if stream.read_line(&mut text).await.unwrap_or(0) == 0 {
+                        return; // who sends it is no more, and a part of a mail is none
+                    }
+                }
                 mails.send(Mail { to: std::mem::take(&mut to), text }).await.unwrap();
                 "250 taken"
             }

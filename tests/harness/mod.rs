@@ -35,7 +35,7 @@ use uuid::Uuid;
 
 pub use apart::apart;
 pub use client::{Answer, Client};
-pub use mailbox::Mailbox;
+pub use mailbox::{Mail, Mailbox};
 pub use own::{OwnPostgres, backend, own_directory};
 pub use proxy::{Fault, Moment, Proxy};
 pub use raw::Raw;

@@ -10,7 +10,7 @@ use super::{CHANNELS, happened, path, rule, serve, webhook};
 use crate::harness::{Received, Receiver, python, world};
 
 /// Asks the reference implementation of Standard Webhooks, once per secret.
-fn verified_by(request: &Received, secrets: &[&Value]) -> Vec<bool> {
+pub fn verified_by(request: &Received, secrets: &[&Value]) -> Vec<bool> {
     const SCRIPT: &str = "
 import json, sys
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError

@@ -1,6 +1,6 @@
 //! Notifications, to receivers that are real sockets.
 
-mod channels;
+pub mod channels;
 mod crash;
 mod delivery;
 mod mail;

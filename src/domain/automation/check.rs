@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::definition::{Action, Definition, Input, InputKind, Step};
+use super::definition::{Action, Definition, IncidentUpdate, Input, InputKind, Step};
 use super::{render, schedule};
+use crate::domain::incident::Severity;
 
 /// Inputs of a runbook: a form that a person fills in.
 pub const INPUTS: usize = 50;
@@ -118,6 +119,15 @@ impl Found {
                         self.add(format!("/steps/{index}"), format!("names the input {name}, which there is not"));
                     }
                 }
+                for named in render::of_steps(text) {
+                    let before = &definition.steps[..index];
+                    let has_one = |step: &Step| matches!(step.action, Action::Incident(_));
+                    let step = render::incident_of(named);
+                    if !step.is_some_and(|name| before.iter().any(|step| step.name == name && has_one(step))) {
+                        let message = format!("names steps.{named}, which is not the incident of a step before it");
+                        self.add(format!("/steps/{index}"), message);
+                    }
+                }
             }
             if matches!(
                 step.action,
@@ -154,12 +164,7 @@ impl Found {
                 self.line(at("notification/subject"), &notification.subject);
                 self.text(at("notification/text"), &notification.text);
             }
-            Action::Incident(update) => {
-                self.line(at("incident/incident"), &update.incident);
-                if update.comment.is_none() && update.status.is_none() && update.assignee.is_none() {
-                    self.add(at("incident"), "changes nothing");
-                }
-            }
+            Action::Incident(update) => self.incident(&at("incident"), update),
             Action::Approval(approval) => {
                 self.note(at("approval/prompt"), &approval.prompt, 1);
                 if step.retry.is_some() {
@@ -173,6 +178,28 @@ impl Found {
                 self.line(at("command/name"), &command.name);
                 self.count(at("command/arguments"), command.arguments.len(), 0, ENTRIES);
             }
+        }
+    }
+
+    fn incident(&mut self, pointer: &str, update: &IncidentUpdate) {
+        match (&update.incident, &update.open) {
+            (Some(incident), None) => {
+                self.line(format!("{pointer}/incident"), incident);
+                if update.comment.is_none() && update.status.is_none() && update.assignee.is_none() {
+                    self.add(pointer, "changes nothing");
+                }
+            }
+            (None, Some(open)) => {
+                self.line(format!("{pointer}/open/title"), &open.title);
+                self.count(format!("{pointer}/open/affected_servers"), open.affected_servers.len(), 0, ENTRIES);
+                if !open.severity.contains("{{") && Severity::parse(&open.severity).is_none() {
+                    self.add(format!("{pointer}/open/severity"), "is P0, P1, P2, P3 or P4");
+                }
+                if let Some(key) = &open.dedup_key {
+                    self.line(format!("{pointer}/open/dedup_key"), key);
+                }
+            }
+            _ => self.add(pointer, "either names an incident or opens one"),
         }
     }
 

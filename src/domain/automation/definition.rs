@@ -159,18 +159,38 @@ pub struct Notification {
     pub text: String,
 }
 
-/// Changes an incident.
+/// Opens an incident or names one, and changes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IncidentUpdate {
-    /// Its id, or its key such as `INC-42`.
-    pub incident: String,
+    /// Its id, or its key such as `INC-42`; absent where one is opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
+    /// A new one, unless one is open that has its dedup key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open: Option<NewIncident>,
     /// Written into its timeline.
     pub comment: Option<String>,
     /// The wanted status; one that it has already is no failure.
     pub status: Option<String>,
     /// Whom it is given to.
     pub assignee: Option<String>,
+}
+
+/// The facts of an incident that a step opens; each text may hold inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewIncident {
+    /// One line.
+    pub title: String,
+    /// `P0` to `P4`.
+    pub severity: String,
+    /// Any number of lines; may be empty.
+    pub description: String,
+    /// Host names.
+    pub affected_servers: Vec<String>,
+    /// What the trouble is called: while an incident with this key is open, that one is taken.
+    pub dedup_key: Option<String>,
 }
 
 /// Waits for a person.
@@ -214,7 +234,7 @@ impl Step {
 }
 
 impl Action {
-    /// Every text that may hold `{{inputs.name}}`.
+    /// Every text that may hold `{{inputs.name}}` and `{{steps.name.incident}}`.
     pub fn texts(&self) -> Vec<&str> {
         match self {
             Action::Http(http) => {
@@ -225,12 +245,20 @@ impl Action {
             Action::ServerTest(test) => vec![&test.server],
             Action::Notification(notification) => vec![&notification.subject, &notification.text],
             Action::Incident(update) => {
-                let said = [&update.comment, &update.status, &update.assignee];
-                [update.incident.as_str()].into_iter().chain(said.into_iter().flatten().map(String::as_str)).collect()
+                let said = [&update.incident, &update.comment, &update.status, &update.assignee];
+                let opened = update.open.iter().flat_map(NewIncident::texts);
+                opened.chain(said.into_iter().flatten().map(String::as_str)).collect()
             }
             Action::Approval(approval) => vec![&approval.prompt],
             Action::Command(command) => command.arguments.iter().map(String::as_str).collect(),
         }
+    }
+}
+
+impl NewIncident {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let lines = [&self.title, &self.severity, &self.description].into_iter();
+        lines.chain(&self.affected_servers).chain(&self.dedup_key).map(String::as_str)
     }
 }
 

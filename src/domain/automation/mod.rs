@@ -7,7 +7,7 @@
 //! | `definition.rs`  | what a runbook says: inputs, steps, triggers                          |
 //! | `check.rs`       | how large it may be, and what must fit together                       |
 //! | `inputs.rs`      | values for typed inputs; those that are secret apart from the others  |
-//! | `render.rs`      | `{{inputs.name}}` in a step's texts                                   |
+//! | `render.rs`      | `{{inputs.name}}` and `{{steps.name.incident}}` in a step's texts     |
 //! | `mask.rs`        | secrets out of any text                                               |
 //! | `schedule.rs`    | when a schedule is due, in its time zone                              |
 //! | `runbook.rs`     | the runbook: commands, events, state                                  |
@@ -32,12 +32,12 @@ use serde_json::Value;
 
 pub use check::{NOTE_CHARS, Violation, check, is_note};
 pub use definition::{
-    Action, Approval, Command, Definition, EventTrigger, Http, IncidentUpdate, Input, InputKind, Method, Notification,
-    Retry, Schedule, ServerTest, Step, Wait,
+    Action, Approval, Command, Definition, EventTrigger, Http, IncidentUpdate, Input, InputKind, Method, NewIncident,
+    Notification, Retry, Schedule, ServerTest, Step, Wait,
 };
 pub use inputs::{Inputs, bind};
 pub use mask::{MASKED, Mask};
-pub use render::{Unrenderable, render, render_argument};
+pub use render::{Unrenderable, Values, render, render_argument};
 
 /// Name, description and JSON Schema of each type.
 pub fn event_types() -> Vec<(&'static str, &'static str, Value)> {

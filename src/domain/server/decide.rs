@@ -70,9 +70,10 @@ fn updated(server: &Server, update: &Update) -> Result<Vec<Event>, Refusal> {
     }
     let other_method = changes.check.as_ref().is_some_and(|check| check.old.method != check.new.method);
     let other_target = changes.host.is_some() || changes.port.is_some() || other_method;
+    let renamed = Server { name: update.name.clone().unwrap_or_else(|| server.name.clone()), ..server.clone() };
     let mut events = vec![Event::Updated(Updated { changes })];
     if other_target && matches!(server.status, Status::Up | Status::Down) {
-        events.extend(becomes(server, Status::Pending, "what is tested has changed; not tested yet"));
+        events.extend(becomes(&renamed, Status::Pending, "what is tested has changed; not tested yet"));
     }
     Ok(events)
 }
@@ -169,6 +170,7 @@ fn restored(server: &Server, reason: &Option<String>) -> Result<Vec<Event>, Refu
 }
 
 fn becomes(server: &Server, new: Status, message: &str) -> Option<Event> {
+    let (old, name) = (server.status, Some(server.name.clone()));
     let message = message.chars().take(MESSAGE_CHARS).collect();
-    (server.status != new).then_some(Event::StatusChanged(StatusChanged { old: server.status, new, message }))
+    (old != new).then_some(Event::StatusChanged(StatusChanged { old, new, message, name }))
 }

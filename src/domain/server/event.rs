@@ -91,6 +91,9 @@ pub struct StatusChanged {
     pub new: Status,
     /// Why.
     pub message: String,
+    /// What the server was called then, for rules and notifications; absent in events of before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// `server.maintenance.ended`.

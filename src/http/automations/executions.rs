@@ -153,14 +153,22 @@ impl Executions {
         execution: Path<Uuid>,
         body: Json<Resumption>,
     ) -> Answer<Done<ExecutionView>> {
+        let caller = within(caller.0, execution.0).await?;
         let who = caller.clone();
         let decide = move || resume(who.clone(), execution.0, body.0.clone());
-        let carried = carry_out(caller.0, decide).await?;
+        let carried = carry_out(caller, decide).await?;
         Ok(Done::new(carried.reply, carried.seq, carried.replayed))
     }
 }
 
+/// Whoever acts on an execution goes on with its story.
+async fn within(caller: Caller, id: Uuid) -> Result<Caller, Problem> {
+    let execution = automations::find_execution(&caller.app.database, id).await?.ok_or_else(missing)?;
+    Ok(caller.within(Some(execution.correlation_id)))
+}
+
 async fn change(caller: Caller, id: Uuid, command: Command) -> Answer<Done<ExecutionView>> {
+    let caller = within(caller, id).await?;
     let who = caller.clone();
     let decide = move || changed(who.clone(), id, command.clone(), BTreeMap::new());
     let carried = carry_out(caller, decide).await?;

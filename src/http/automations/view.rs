@@ -104,7 +104,7 @@ pub struct StepView {
     server_test: Option<ServerTestView>,
     /// Says something, as the event `automation.notified`.
     notification: Option<NotificationView>,
-    /// Changes an incident.
+    /// Opens an incident, or changes one.
     incident: Option<IncidentUpdateView>,
     /// Waits for a person.
     approval: Option<ApprovalView>,
@@ -172,16 +172,36 @@ pub struct NotificationView {
     text: Text,
 }
 
-/// A change of an incident.
+/// An incident: the one that `incident` names, or the one that is opened. Then it is changed as the rest says.
 #[derive(Debug, Clone, Object)]
-#[oai(rename = "RunbookIncidentUpdate", deny_unknown_fields)]
+#[oai(rename = "RunbookIncidentUpdate", deny_unknown_fields, skip_serializing_if_is_none)]
 pub struct IncidentUpdateView {
-    /// Its id, or its key such as `INC-42`.
-    incident: Text,
+    /// Its id, or its key such as `INC-42` or `{{steps.Open.incident}}`: that of the step `Open` before this one.
+    incident: Option<Text>,
+    /// Opens one, once, whatever becomes of the process.
+    open: Option<NewIncidentView>,
     comment: Option<Text>,
     /// As for `POST /incidents/{incident}/status`.
     status: Option<Text>,
     assignee: Option<Text>,
+}
+
+/// The facts of an incident that a step opens. Each text may hold inputs.
+#[derive(Debug, Clone, Object)]
+#[oai(rename = "RunbookNewIncident", deny_unknown_fields)]
+pub struct NewIncidentView {
+    /// One line; with its values at most 200 characters.
+    title: Text,
+    /// `P0` to `P4`; default `P3`.
+    #[oai(default = "p3")]
+    severity: Text,
+    #[oai(default)]
+    description: Text,
+    /// At most 100 host names.
+    #[oai(default)]
+    affected_servers: Vec<Text>,
+    /// While an incident with this key is open, that one is taken, as by `POST /incidents`.
+    dedup_key: Option<Text>,
 }
 
 /// A question to a person.
@@ -397,6 +417,9 @@ pub struct StepRunView {
     due_at: Option<OffsetDateTime>,
     /// What came of the last attempt.
     reason: Option<String>,
+    /// Key of the incident that it opened or changed.
+    #[oai(skip_serializing_if_is_none)]
+    incident: Option<String>,
 }
 
 /// An execution as it is now.
@@ -454,6 +477,10 @@ pub struct ExecutionPage {
 
 fn one() -> u32 {
     1
+}
+
+fn p3() -> Text {
+    Text("P3".to_owned())
 }
 
 /// The limits of a step when it names none, in seconds.

@@ -21,7 +21,7 @@ use super::problem::Problem;
 use crate::domain::incident::{self, Command, Incident, Refusal, Transition, decide, decide_merge, decide_unmerge};
 use crate::domain::permission::{IncidentsRead, IncidentsWrite};
 use crate::hub::Filter;
-use crate::incidents;
+use crate::incidents::{self, NotReported, Reported};
 use crate::log::{Head, read};
 use list::{Order, page};
 pub use statistics::{Open, Statistics, Time};
@@ -201,17 +201,19 @@ impl Incidents {
         incident: Path<String>,
         body: Json<MergeTarget>,
     ) -> Answer<Done<IncidentView>> {
+        let caller = within(caller.0, &incident.0).await?;
         let who = caller.clone();
         let decide = move || merge(who.clone(), incident.0.clone(), body.0.into.0.clone());
-        done(carry_out(caller.0, decide).await)
+        done(carry_out(caller, decide).await)
     }
 
     /// Undo a merge
     #[oai(path = "/incidents/:incident/unmerge", method = "post", operation_id = "unmergeIncident")]
     async fn unmerge(&self, caller: Allowed<IncidentsWrite>, incident: Path<String>) -> Answer<Done<IncidentView>> {
+        let caller = within(caller.0, &incident.0).await?;
         let who = caller.clone();
         let decide = move || unmerge(who.clone(), incident.0.clone());
-        done(carry_out(caller.0, decide).await)
+        done(carry_out(caller, decide).await)
     }
 
     /// An incident's timeline: its own events
@@ -242,22 +244,30 @@ impl Incidents {
         name: String,
         command: Command,
     ) -> Answer<Done<IncidentView>> {
+        let caller = within(caller.0, &name).await?;
         let who = caller.clone();
         let decide = move || change(who.clone(), name.clone(), command.clone());
-        done(carry_out(caller.0, decide).await)
+        done(carry_out(caller, decide).await)
     }
 }
 
-async fn create(caller: Caller, id: Uuid, body: NewIncident) -> Result<Decision, Problem> {
-    if let Some(key) = &body.dedup_key
-        && let Some(open) = incidents::find_open(&caller.app.database, &key.0).await?
-    {
-        return Ok(Decision::Unchanged(shown(&open)));
+/// Whoever acts on an incident goes on with its story: what they do has the correlation id of its report.
+async fn within(caller: Caller, name: &str) -> Result<Caller, Problem> {
+    if caller.names_story {
+        return Ok(caller);
     }
-    // Before a number is drawn, so that a refused report leaves no gap.
-    decide(None, &Command::Create(body.clone().create(1))).map_err(refused)?;
-    let number = incidents::next_number(&caller.app.database).await?;
-    let events = decide(None, &Command::Create(body.create(number))).map_err(refused)?;
+    let incident = named(&caller.app, name).await?;
+    let report = read::stream(&caller.app.database, &incidents::stream(incident.id), 0, 1).await?;
+    Ok(caller.within(report.first().map(|event| event.correlation_id)))
+}
+
+async fn create(caller: Caller, id: Uuid, body: NewIncident) -> Result<Decision, Problem> {
+    let events = match incidents::report(&caller.app.database, body.create()).await {
+        Ok(Reported::Known(open)) => return Ok(Decision::Unchanged(shown(&open))),
+        Ok(Reported::New(events)) => events,
+        Err(NotReported::Refused(refusal)) => return Err(refused(refusal)),
+        Err(NotReported::Query(error)) => return Err(error.into()),
+    };
     let (write, state, incident) = incidents::write(None, id, &events, &caller.cause(), OffsetDateTime::now_utc());
     let mut reply = Reply::new(StatusCode::CREATED, incident.version, &IncidentView::from(&incident));
     reply.location = Some(format!("/api/v1/incidents/{id}"));
@@ -333,12 +343,7 @@ async fn key_is_free(app: &App, before: &Incident, after: &Incident) -> Result<(
 
 /// An incident by its id or its key.
 async fn named(app: &App, name: &str) -> Result<Incident, Problem> {
-    let found = match (name.parse(), incident::number(name)) {
-        (Ok(id), _) => incidents::find(&app.database, id).await?,
-        (_, Some(number)) => incidents::find_number(&app.database, number).await?,
-        _ => None,
-    };
-    found.ok_or_else(|| Problem::not_found("there is no such incident"))
+    incidents::named(&app.database, name).await?.ok_or_else(|| Problem::not_found("there is no such incident"))
 }
 
 /// The same, with the position it is true as of.

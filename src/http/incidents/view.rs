@@ -179,14 +179,14 @@ pub struct NewIncident {
     #[oai(default)]
     labels: BTreeMap<String, Text>,
     /// While an incident with this key is open, creating another one gives that one.
-    pub dedup_key: Option<Text>,
+    dedup_key: Option<Text>,
 }
 
 impl NewIncident {
-    /// As the rules want it.
-    pub fn create(self, number: i64) -> Create {
+    /// As the rules want it; its number is drawn later.
+    pub fn create(self) -> Create {
         Create {
-            number,
+            number: 0,
             title: self.title.0,
             description: self.description.0,
             severity: self.severity.unwrap_or(Severity::P3).into(),

@@ -267,14 +267,14 @@ test('a lost answer is asked for again under the same key', async () => {
 });
 
 test('where no answer comes, the own event on the stream confirms', async () => {
-  let key = '';
+  let trace = '';
   await showCard(async (_title, headers) => {
-    key = headers['Signalbox-Correlation'] ?? '';
+    trace = headers['traceparent']?.split('-')[1] ?? '';
     throw new TypeError('network');
   });
   await act(async () => rename('new'));
   truth = { version: 4, title: 'new' };
-  await tell({ ...body(9), correlation_id: key });
+  await tell({ ...body(9), trace_id: trace });
   await pass(0);
   expect(outcome).toBe('success');
   expect(card()).toEqual(truth);

@@ -94,6 +94,7 @@ test('a runbook is run from its form, its lines arrive live, it is approved, and
   assert.equal(await page.locator('.line[data-stream=stderr] .line-text').textContent(), 'beware');
   assert.equal(shown.length, 5);
 
+  await page.getByText('by you', { exact: true }).waitFor();
   await page.getByText('Was db-1 polite?').waitFor();
   await page.keyboard.press('a');
   await dialog.getByLabel('Why').fill('Very');

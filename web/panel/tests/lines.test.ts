@@ -140,3 +140,15 @@ test('while more is printed than can be loaded, what is newest here is known, an
   await lines.wantEnd();
   expect(run.asked).toHaveLength(3);
 });
+
+test('who drags past many lines loads those where they stop', async () => {
+  const { run, load } = printed(100_000);
+  const lines = createLines(load);
+  await settled();
+  for (let at = 1; at <= 50_000; at += CHUNK_LINES) lines.want(at, at);
+  expect(run.asked).toEqual(['end', 1, 501]);
+  await settled();
+  lines.want(49_900, 49_910);
+  await settled();
+  expect([run.asked.length, lines.get(49_900)?.text]).toEqual([4, 'line 49900']);
+});

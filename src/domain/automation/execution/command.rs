@@ -85,8 +85,17 @@ pub struct Ended {
     pub outcome: Outcome,
     /// In words.
     pub reason: Option<String>,
+    /// Key of the incident that it opened or changed.
+    pub incident: Option<String>,
     /// When.
     pub at: OffsetDateTime,
+}
+
+impl Ended {
+    /// An end that touched no incident.
+    pub fn new(outcome: Outcome, reason: Option<String>, at: OffsetDateTime) -> Ended {
+        Ended { outcome, reason, incident: None, at }
+    }
 }
 
 /// Why not.

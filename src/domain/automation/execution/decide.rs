@@ -116,7 +116,7 @@ fn claimed(execution: &Execution, lease: Lease, now: OffsetDateTime) -> Result<V
             return Ok(events);
         }
         let said = "its process was lost on the way; nobody knows how far it came, and it is not repeatable";
-        let ended = Ended { outcome: Outcome::Interrupted, reason: Some(said.to_owned()), at: now };
+        let ended = Ended::new(Outcome::Interrupted, Some(said.to_owned()), now);
         events.push(finished(execution, &ended, None, false));
         let reason = format!("the step {} was interrupted: {said}", step.name);
         events.push(Failed { step: execution.step, reason }.into());
@@ -176,8 +176,8 @@ fn step_finished(execution: &Execution, ended: &Ended) -> Vec<Event> {
 fn finished(execution: &Execution, ended: &Ended, retry_at: Option<OffsetDateTime>, passed_over: bool) -> Event {
     let (name, attempt) =
         execution.current().map_or((String::new(), 0), |(step, run)| (step.name.clone(), run.attempt));
-    let Ended { outcome, reason, .. } = ended.clone();
-    StepFinished { step: execution.step, name, attempt, outcome, reason, retry_at, passed_over }.into()
+    let Ended { outcome, reason, incident, .. } = ended.clone();
+    StepFinished { step: execution.step, name, attempt, outcome, reason, retry_at, passed_over, incident }.into()
 }
 
 /// Doubled with each attempt, up to [`PAUSE_MOST_S`].
@@ -202,7 +202,7 @@ fn timed_out(execution: &Execution) -> Vec<Event> {
         Status::WaitingApproval => format!("nobody has decided about the step {} in time", step.name),
         _ => format!("the whole took longer than {} s", execution.definition.timeout_s.unwrap_or_default()),
     };
-    let ended = Ended { outcome: Outcome::TimedOut, reason: Some(reason.clone()), at: execution.updated_at };
+    let ended = Ended::new(Outcome::TimedOut, Some(reason.clone()), execution.updated_at);
     let unfinished = run.status == StepStatus::Running;
     let finished = unfinished.then(|| finished(execution, &ended, None, false));
     finished.into_iter().chain([TimedOut { step: execution.step, reason }.into()]).collect()
@@ -210,7 +210,7 @@ fn timed_out(execution: &Execution) -> Vec<Event> {
 
 fn cancelled(execution: &Execution) -> Vec<Event> {
     let reason = execution.cancel_reason.clone().unwrap_or_default();
-    let ended = Ended { outcome: Outcome::Cancelled, reason: None, at: execution.updated_at };
+    let ended = Ended::new(Outcome::Cancelled, None, execution.updated_at);
     let unfinished = execution.current().is_some_and(|(_, run)| run.status == StepStatus::Running);
     let finished = unfinished.then(|| finished(execution, &ended, None, false));
     finished.into_iter().chain([Cancelled { reason }.into()]).collect()
@@ -224,7 +224,7 @@ fn approved(execution: &Execution, actor: &str, reason: Option<String>) -> Resul
     {
         return Err(Refusal::OwnApproval);
     }
-    let ended = Ended { outcome: Outcome::Succeeded, reason: reason.clone(), at: execution.updated_at };
+    let ended = Ended::new(Outcome::Succeeded, reason.clone(), execution.updated_at);
     let mut events = vec![Approved { step, reason }.into(), finished(execution, &ended, None, false)];
     events.extend(completed(execution, 1));
     Ok(events)
@@ -235,7 +235,7 @@ fn rejected(execution: &Execution, reason: Option<String>) -> Result<Vec<Event>,
     let name = execution.current().map_or("", |(step, _)| step.name.as_str());
     let why = reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
     let said = format!("the step {name} was rejected{why}");
-    let ended = Ended { outcome: Outcome::Failed, reason: Some(said.clone()), at: execution.updated_at };
+    let ended = Ended::new(Outcome::Failed, Some(said.clone()), execution.updated_at);
     let failed = Failed { step, reason: said };
     Ok(vec![Rejected { step, reason }.into(), finished(execution, &ended, None, false), failed.into()])
 }

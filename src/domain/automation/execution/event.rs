@@ -200,6 +200,9 @@ pub struct StepFinished {
     pub retry_at: Option<OffsetDateTime>,
     /// It failed, and the next step comes all the same.
     pub passed_over: bool,
+    /// Key of the incident that the step opened or changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
 }
 
 /// What is asked.

@@ -113,6 +113,7 @@ impl Execution {
         run.finished_at = None;
         run.due_at = None;
         run.reason = None;
+        run.incident = None;
     }
 
     fn step_finished(&mut self, finished: &StepFinished, at: OffsetDateTime) {
@@ -120,6 +121,7 @@ impl Execution {
         run.finished_at = Some(at);
         run.due_at = finished.retry_at;
         run.reason.clone_from(&finished.reason);
+        run.incident.clone_from(&finished.incident);
         run.status = match finished.outcome {
             _ if finished.retry_at.is_some() => StepStatus::Pending,
             Outcome::Succeeded => StepStatus::Succeeded,

@@ -119,6 +119,9 @@ pub struct StepRun {
     pub due_at: Option<OffsetDateTime>,
     /// What came of the last attempt, in words.
     pub reason: Option<String>,
+    /// Key of the incident that it opened or changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<String>,
 }
 
 impl StepRun {
@@ -132,6 +135,7 @@ impl StepRun {
             finished_at: None,
             due_at: None,
             reason: None,
+            incident: None,
         }
     }
 }

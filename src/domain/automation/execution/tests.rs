@@ -60,7 +60,7 @@ fn after(state: &Execution, command: Command, now: OffsetDateTime) -> (Execution
 }
 
 fn ended(outcome: Outcome) -> Ended {
-    Ended { outcome, reason: Some("said so".to_owned()), at: AT }
+    Ended::new(outcome, Some("said so".to_owned()), AT)
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn attempts_are_counted_and_pauses_double_up_to_an_hour() {
     let mut now = AT;
     loop {
         (state, _) = after(&state, Command::StartStep(ONE), now);
-        let failed = Ended { outcome: Outcome::Failed, reason: None, at: now };
+        let failed = Ended::new(Outcome::Failed, None, now);
         (state, _) = after(&state, Command::FinishStep(ONE, failed), now);
         let Next::Pause(until) = next(&state, now) else { break };
         pauses.push((until - now).whole_seconds());

@@ -2793,6 +2793,8 @@ export interface components {
             due_at?: string | null;
             /** Format: date-time */
             finished_at?: string | null;
+            /** @description Key of the incident that it opened or changed. */
+            incident?: string | null;
             name: string;
             /** @description What came of the last attempt. */
             reason?: string | null;
@@ -4294,13 +4296,15 @@ export interface components {
         RunbookHttpMethod: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
         /**
          * RunbookIncidentUpdate
-         * @description A change of an incident.
+         * @description An incident: the one that `incident` names, or the one that is opened. Then it is changed as the rest says.
          */
         RunbookIncidentUpdate: {
             assignee?: string | null;
             comment?: string | null;
-            /** @description Its id, or its key such as `INC-42`. */
-            incident: string;
+            /** @description Its id, or its key such as `INC-42` or `{{steps.Open.incident}}`: that of the step `Open` before this one. */
+            incident?: string | null;
+            /** @description Opens one, once, whatever becomes of the process. */
+            open?: (components["schemas"]["RunbookNewIncident"] & unknown) | null;
             /** @description As for `POST /incidents/{incident}/status`. */
             status?: string | null;
         };
@@ -4341,6 +4345,28 @@ export interface components {
          * @enum {string}
          */
         RunbookInputKind: "text" | "integer" | "boolean" | "choice";
+        /**
+         * RunbookNewIncident
+         * @description The facts of an incident that a step opens. Each text may hold inputs.
+         */
+        RunbookNewIncident: {
+            /**
+             * @description At most 100 host names.
+             * @default []
+             */
+            affected_servers?: string[];
+            /** @description While an incident with this key is open, that one is taken, as by `POST /incidents`. */
+            dedup_key?: string | null;
+            /** @default  */
+            description?: string;
+            /**
+             * @description `P0` to `P4`; default `P3`.
+             * @default P3
+             */
+            severity?: string;
+            /** @description One line; with its values at most 200 characters. */
+            title: string;
+        };
         /**
          * RunbookNotification
          * @description What is said.
@@ -4416,7 +4442,7 @@ export interface components {
             continue_on_failure?: boolean;
             /** @description Sends a request. */
             http?: (components["schemas"]["RunbookHttp"] & unknown) | null;
-            /** @description Changes an incident. */
+            /** @description Opens an incident, or changes one. */
             incident?: (components["schemas"]["RunbookIncidentUpdate"] & unknown) | null;
             /** @description One line; unique in the runbook. */
             name: string;

@@ -50,7 +50,7 @@ export interface OptimisticCommand<Variables, Resource extends { version: number
   apply: (resource: Resource, variables: Variables) => Resource;
   /**
    * Sends it with these headers: `Idempotency-Key`, so that a repetition does nothing twice; `If-Match`, so that it
-   * only happens to what was seen; `Signalbox-Correlation`, so that its events are known for its own.
+   * only happens to what was seen; `traceparent` (W3C Trace Context), so that its events are known for its own.
    */
   send: (variables: Variables, headers: Record<string, string>) => Promise<Resource>;
 }
@@ -86,9 +86,10 @@ async function carryOut<Variables, Resource extends { version: number }>(
   const shown =
     before && client.setQueryData<Resource>(where, { ...apply(before, variables), version: before.version });
   const key = crypto.randomUUID();
-  const echo = listen(connection, key);
+  const trace = key.replaceAll('-', '');
+  const echo = listen(connection, trace);
   try {
-    const headers = { 'Idempotency-Key': key, 'Signalbox-Correlation': key };
+    const headers = { 'Idempotency-Key': key, traceparent: `00-${trace}-${trace.slice(16)}-01` };
     const resource = await sendUntilKnown(
       () => send(variables, before ? { ...headers, 'If-Match': `"${before.version}"` } : headers),
       echo,
@@ -107,11 +108,11 @@ async function carryOut<Variables, Resource extends { version: number }>(
 }
 
 /** Whether an event of the command came. */
-function listen(connection: Connection, key: string) {
+function listen(connection: Connection, trace: string) {
   let came = () => {};
   const heard = new Promise<undefined>((resolve) => (came = () => resolve(undefined)));
-  const end = connection.on('*', ({ correlation_id }) => {
-    if (correlation_id === key) came();
+  const end = connection.on('*', ({ trace_id }) => {
+    if (trace_id === trace) came();
   });
   return { heard, end };
 }

@@ -6,6 +6,8 @@ export type Line = Schemas['ExecutionLine'];
 export const CHUNK_LINES = 500;
 /** Chunks that are kept, those looked at last: 20,000 lines, however many there are. */
 const MOST_CHUNKS = 40;
+/** Chunks that are loaded at once: who drags past a hundred of them wants the one where they stop. */
+const MOST_LOADS = 2;
 /** Batches that may wait for the first answer; if more do, it is asked for again. */
 const MOST_EARLY = 1000;
 
@@ -69,6 +71,7 @@ export function createLines(load: Load, around?: number): Lines {
   let end: { asOf: number; done: Promise<void> | undefined } = { asOf: -1, done: undefined };
   let version = 0;
   let error: unknown;
+  let loads = 0;
   let life = 0;
 
   const changed = () => {
@@ -133,6 +136,7 @@ export function createLines(load: Load, around?: number): Lines {
     asOf = 0;
     end = { asOf: -1, done: undefined };
     error = undefined;
+    loads = 0;
     changed();
     void fetch(around === undefined ? 'end' : startOf(around));
   };
@@ -156,12 +160,15 @@ export function createLines(load: Load, around?: number): Lines {
       const end = Math.min(last, total);
       for (let start = startOf(first); start <= end; start += CHUNK_LINES) {
         const chunk = chunkOf(Math.floor((start - 1) / CHUNK_LINES));
-        if (chunk.loading || chunk.asOf >= asOf) continue;
+        // What is not loaded now is wanted again when another load has ended.
+        if (chunk.loading || chunk.asOf >= asOf || loads >= MOST_LOADS) continue;
         if (!isMissing(chunk, Math.max(first, start), Math.min(end, start + CHUNK_LINES - 1))) continue;
         chunk.loading = true;
+        loads += 1;
         const wanted = asOf;
         void fetch(start, () => {
           chunk.loading = false;
+          loads -= 1;
           chunk.asOf = Math.max(chunk.asOf, wanted);
         });
       }

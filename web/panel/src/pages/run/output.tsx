@@ -27,6 +27,8 @@ import { Toolbar } from './toolbar.tsx';
 
 /** In px; the style sheet has the same. */
 const LINE_PX = 24;
+/** Lines beyond those that can be seen, so that they are here when one scrolls to them. */
+const AHEAD_LINES = 100;
 /** Scrolled nearer to the end than this, one reads the end. In px. */
 const END_PX = 24;
 /** Whoever may not be told of lines asks for them so often. In ms. */
@@ -115,7 +117,10 @@ function Shown(props: { id: string; lines: Lines; total: number; linked: number 
   useEffect(() => virtual.measure(), [wrap, virtual]);
   const rows = virtual.getVirtualItems();
   const [first, last] = [rows[0]?.index ?? 0, rows[rows.length - 1]?.index ?? 0];
-  useEffect(() => lines.want(first + 1, last + 1), [lines, lines.version, first, last]);
+  useEffect(
+    () => lines.want(Math.max(1, first + 1 - AHEAD_LINES), last + 1 + AHEAD_LINES),
+    [lines, lines.version, first, last],
+  );
   const found = useFound(id, words, isOver);
   const jump = useCallback(
     (number: number) => {
@@ -217,7 +222,11 @@ function useTail(scroller: RefObject<HTMLElement | null>, lines: Lines, total: n
   const isAtTop = () => scroller.current!.scrollTop === 0;
   useLayoutEffect(() => {
     if (!follows) return;
-    scroller.current!.scrollTop = scroller.current!.scrollHeight;
+    const element = scroller.current!;
+    // Scrolled upwards since, though the event that says so is still to come.
+    if (element.scrollTop < lastTop.current - END_PX && !isAtEnd()) return setFollows(false);
+    element.scrollTop = element.scrollHeight;
+    lastTop.current = element.scrollTop;
     void lines.wantEnd();
   });
   const settle = () => {

@@ -6,6 +6,7 @@ import { Link, useParams } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 
 import { api } from '../../api.ts';
+import { useMe } from '../../session/session.tsx';
 import { useTitle } from '../../shell/title.ts';
 import { useGlow } from '../../widgets/glow.ts';
 import { Icon } from '../../widgets/icon.tsx';
@@ -17,6 +18,7 @@ import { type Run, runQuery } from '../runbooks/query.ts';
 import { RunChip } from '../runs/chip.tsx';
 import { statusWords } from '../runs/filter.ts';
 import { Took } from '../runs/took.tsx';
+import { userKey } from '../users/query.ts';
 import { textOf } from '../runbook_edit/template.ts';
 import { RunActions } from './actions.tsx';
 import { Output } from './output.tsx';
@@ -159,15 +161,7 @@ function Side({ run }: { run: Run }) {
   );
 }
 
-function Cause({ run: { id, trigger } }: { run: Run }) {
-  // A run knows the id of who started it; its first event knows the name.
-  const first = useQuery({
-    queryKey: ['run first', id],
-    queryFn: async ({ signal }) => {
-      const query = { stream: `execution/${id}`, limit: 1 };
-      return accepted(await api.GET('/api/v1/events', { params: { query }, signal })).items[0];
-    },
-  });
+function Cause({ run: { trigger, queued_by } }: { run: Run }) {
   if (trigger.kind === 'schedule') return <>by its schedule, for {trigger.at ? exactly(trigger.at) : 'its time'}</>;
   if (trigger.kind === 'event') {
     return (
@@ -179,7 +173,21 @@ function Cause({ run: { id, trigger } }: { run: Run }) {
       </>
     );
   }
-  return <>by {first.data?.actor.name ?? 'hand'}</>;
+  return <Who actor={queued_by} />;
+}
+
+/** Whose hand it was; by name, for whoever may know the names. */
+function Who({ actor }: { actor: string }) {
+  const me = useMe();
+  const id = actor.startsWith('user:') ? actor.slice('user:'.length) : '';
+  const user = useQuery({
+    queryKey: userKey(id),
+    enabled: id !== '' && id !== me.id && me.permissions.includes('users.read'),
+    queryFn: async ({ signal }) =>
+      accepted(await api.GET('/api/v1/users/{user}', { params: { path: { user: id } }, signal })),
+  });
+  if (id === me.id) return <>by you</>;
+  return user.data ? <Link to={`/users/${id}`}>by {user.data.name}</Link> : <>by hand</>;
 }
 
 function Pair({ name, children }: { name: string; children: ReactNode }) {

@@ -9,9 +9,10 @@ export function whatStepDoes(step: Step): { kind: string; words: string } {
   if (server_test) return { kind: 'server test', words: server_test.server };
   if (notification) return { kind: 'notification', words: notification.subject };
   if (incident) {
-    const { status, assignee, comment } = incident;
+    const { open, status, assignee, comment } = incident;
+    const which = open ? `opens ${open.severity} “${open.title}”` : incident.incident;
     const changes = [status && `to ${status}`, assignee && `to ${assignee}`, comment && `“${comment}”`].filter(Boolean);
-    return { kind: 'incident', words: `${incident.incident} ${changes.join(', ')}` };
+    return { kind: 'incident', words: [which, changes.join(', ')].filter(Boolean).join(' ') };
   }
   if (approval)
     return { kind: 'approval', words: approval.prompt + (approval.by_another ? ' (by somebody else)' : '') };
