@@ -197,7 +197,8 @@ test('what is printed while one reads elsewhere moves nothing, and is counted', 
   await until('there is more than fits', () =>
     page.locator('.lines').evaluate((lines) => lines.scrollHeight > lines.clientHeight + 100),
   );
-  await page.locator('.lines').evaluate((lines) => lines.scrollTo({ top: 0 }));
+  await page.locator('.lines').hover();
+  await page.mouse.wheel(0, -100_000);
   const pill = page.locator('.pill-end .pill', { hasText: /\d+ new lines/ });
   await pill.waitFor();
   const [top, first] = [await page.locator('.lines').evaluate((lines) => lines.scrollTop), (await texts(page))[0]];

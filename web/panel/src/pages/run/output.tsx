@@ -222,11 +222,7 @@ function useTail(scroller: RefObject<HTMLElement | null>, lines: Lines, total: n
   const isAtTop = () => scroller.current!.scrollTop === 0;
   useLayoutEffect(() => {
     if (!follows) return;
-    const element = scroller.current!;
-    // Scrolled upwards since, though the event that says so is still to come.
-    if (element.scrollTop < lastTop.current - END_PX && !isAtEnd()) return setFollows(false);
-    element.scrollTop = element.scrollHeight;
-    lastTop.current = element.scrollTop;
+    scroller.current!.scrollTop = scroller.current!.scrollHeight;
     void lines.wantEnd();
   });
   const settle = () => {
