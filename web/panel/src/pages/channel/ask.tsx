@@ -8,7 +8,7 @@ import { FormDialog } from '../../widgets/dialog.tsx';
 import { TextField } from '../../widgets/field.tsx';
 import { ChannelForm } from '../notifications/channel_form.tsx';
 import { type Headers, textOf, useFormCommand } from '../notifications/command.ts';
-import type { Channel } from '../notifications/query.ts';
+import { type Channel, newest } from '../notifications/query.ts';
 
 export type Asking = 'edit' | 'rotate' | 'replay' | 'disable' | 'enable' | 'delete';
 

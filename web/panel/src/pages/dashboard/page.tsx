@@ -21,6 +21,9 @@ const WINDOWS = [
   { hours: '720', words: '30 days' },
 ] as const;
 
+/** Each is there for whoever may read its module. */
+const PARTS = ['incidents', 'servers', 'automations', 'notifications', 'logs', 'streams'] as const;
+
 /** Everything in figures, each of which leads to the rows behind it. */
 export default function DashboardPage() {
   useTitle('Dashboard');
@@ -55,7 +58,7 @@ export default function DashboardPage() {
       {stats.isError && !stats.data && <Failed error={stats.error} again={() => void stats.refetch()} />}
       {stats.isPending && <Loading />}
       {stats.data &&
-        (stats.data.incidents || stats.data.servers || stats.data.logs || stats.data.streams ? (
+        (PARTS.some((part) => stats.data[part]) ? (
           <>
             {stats.data.incidents && <Incidents figures={stats.data.incidents} window_h={window_h} />}
             <Others stats={stats.data} />
@@ -74,13 +77,18 @@ function useStatistics(window_h: number) {
   const again = useRef<ReturnType<typeof setTimeout>>(undefined);
   const upTo = useRef(0);
   useEffect(() => () => clearTimeout(again.current), []);
-  useSSE('incident.*', ({ seq }: { seq: number }) => {
+  const changed = ({ seq }: { seq: number }) => {
     upTo.current = Math.max(upTo.current, seq);
     again.current ??= setTimeout(() => {
       again.current = undefined;
       void queries.invalidateQueries({ queryKey: ['dashboard'] });
     }, AGAIN_MS);
-  });
+  };
+  // Not the log lines: they come all the time, and a thousand panels that ask each second are what this is not.
+  useSSE('incident.*', changed);
+  useSSE('server.status.changed', changed);
+  useSSE('automation.*', changed);
+  useSSE('notification.*', changed);
   return useQuery({
     queryKey: ['dashboard', window_h, time_zone],
     // Seen again after an absence, it may have missed events while nothing listened.
@@ -143,8 +151,8 @@ function Incidents({ figures, window_h }: { figures: Schemas['DashboardIncidents
 }
 
 /** What other modules count, for whom may see it. */
-function Others({ stats: { servers, logs, streams } }: { stats: Schemas['DashboardStats'] }) {
-  if (!servers && !logs && !streams) return null;
+function Others({ stats: { servers, automations, notifications, logs, streams } }: { stats: Schemas['DashboardStats'] }) {
+  if (!servers && !automations && !notifications && !logs && !streams) return null;
   return (
     <div className="tiles">
       {servers && (
@@ -162,8 +170,24 @@ function Others({ stats: { servers, logs, streams } }: { stats: Schemas['Dashboa
           , {servers.by_status.maintenance} in maintenance
         </Tile>
       )}
+      {automations && (
+        <Tile name="Runs that succeed" value={<Link to="/runs">{percent(automations.success)}</Link>}>
+          {automations.running + automations.queued} under way,{' '}
+          <Link to="/runs" search={{ status: 'waiting_approval' } as never}>
+            {automations.waiting_approval} wait for approval
+          </Link>
+        </Tile>
+      )}
+      {notifications && (
+        <Tile
+          name="Notifications that arrive"
+          value={<Link to="/notifications">{percent(notifications.success)}</Link>}
+        >
+          {notifications.failed} failed, {notifications.pending} waiting
+        </Tile>
+      )}
       {logs && (
-        <Tile name="Log lines" value={`${logs.lines_per_s.toFixed(1)} per s`}>
+        <Tile name="Log lines" value={<Link to="/logs">{logs.lines_per_s.toFixed(1)} per s</Link>}>
           {logs.errors} errors, {logs.warnings} warnings
         </Tile>
       )}
@@ -174,6 +198,11 @@ function Others({ stats: { servers, logs, streams } }: { stats: Schemas['Dashboa
       )}
     </div>
   );
+}
+
+/** A fraction of some; a dash for a fraction of none. */
+function percent(fraction: number | null | undefined) {
+  return fraction == null ? '–' : `${Math.floor(fraction * 1000) / 10} %`;
 }
 
 const STATUSES_ALL = [...OPEN, 'resolved', 'closed', 'cancelled'];

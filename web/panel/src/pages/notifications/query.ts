@@ -43,3 +43,9 @@ export const notificationRules = [
   rule('notification.sent', { invalidate: ({ data }) => [deliveriesKey(data.channel)] }),
   rule('notification.failed', { invalidate: ({ data }) => [deliveriesKey(data.channel)] }),
 ];
+
+/** The position of the newest event. */
+export async function newest(signal: AbortSignal): Promise<number> {
+  const { response } = await api.GET('/api/v1/event-types', { signal });
+  return Number(response.headers.get('signalbox-seq') ?? 0);
+}
