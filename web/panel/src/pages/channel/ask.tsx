@@ -118,12 +118,6 @@ async function send(what: keyof typeof WORDS, id: string, form: FormData, header
   }
 }
 
-/** The position of the newest event. */
-async function newest(signal: AbortSignal): Promise<number> {
-  const { response } = await api.GET('/api/v1/event-types', { signal });
-  return Number(response.headers.get('signalbox-seq') ?? 0);
-}
-
 /** Sends the past again, from a position on. Says how much that is before it is done. */
 function Replay({ channel, onDone, onClose }: AskProps) {
   const head = useQuery({ queryKey: ['newest'], gcTime: 0, queryFn: ({ signal }) => newest(signal) }).data;
