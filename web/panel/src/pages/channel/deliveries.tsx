@@ -123,7 +123,7 @@ function Row({ delivery, rule }: { delivery: Delivery; rule: string | undefined 
             ))}
           </ol>
           {event_seq != null && (
-            <Link to="/events" search={{ seq: event_seq, before: event_seq + 1 } as never}>
+            <Link to="/events" search={{ seq: event_seq } as never}>
               The event
             </Link>
           )}
