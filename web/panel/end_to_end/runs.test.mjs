@@ -239,6 +239,7 @@ test('a run is cancelled, another fails and goes on, each from the page', async 
 });
 
 test('a runbook is written, refused at its line, saved, changed, and put away', async () => {
+  await write({ name: 'Stays in use', steps: [{ name: 'Wait', wait: { seconds: 1 } }] });
   const { page, context, errors } = await here.open('/runbooks');
   await page.locator('.page-head .button').click();
   const text = page.getByLabel('The runbook as JSON');
@@ -274,7 +275,7 @@ test('a runbook is written, refused at its line, saved, changed, and put away', 
   await page.getByRole('dialog').locator('button[type=submit]').click();
   await page.getByText('nothing starts it.').waitFor();
   await page.getByRole('link', { name: 'Runbooks', exact: true }).first().click();
-  await page.getByRole('link', { name: 'Greet a server', exact: true }).waitFor();
+  await page.getByRole('link', { name: 'Stays in use', exact: true }).waitFor();
   assert.equal(await page.getByText('Changed here').count(), 0);
   assert.deepEqual(errors, []);
   await context.close();
