@@ -163,8 +163,9 @@ impl Executions {
 
 /// Whoever acts on an execution goes on with its story.
 async fn within(caller: Caller, id: Uuid) -> Result<Caller, Problem> {
-    let execution = automations::find_execution(&caller.app.database, id).await?.ok_or_else(missing)?;
-    Ok(caller.within(Some(execution.correlation_id)))
+    // That there is none is the command's to say: a key that was used for something else comes first.
+    let execution = automations::find_execution(&caller.app.database, id).await?;
+    Ok(caller.within(execution.map(|execution| execution.correlation_id)))
 }
 
 async fn change(caller: Caller, id: Uuid, command: Command) -> Answer<Done<ExecutionView>> {

@@ -256,8 +256,13 @@ async fn within(caller: Caller, name: &str) -> Result<Caller, Problem> {
     if caller.names_story {
         return Ok(caller);
     }
-    let incident = named(&caller.app, name).await?;
-    let report = read::stream(&caller.app.database, &incidents::stream(incident.id), 0, 1).await?;
+    let id = match name.parse() {
+        Ok(id) => Some(id),
+        Err(_key) => incidents::named(&caller.app.database, name).await?.map(|incident| incident.id),
+    };
+    // That there is none is the command's to say: a key that was used for something else comes first.
+    let Some(id) = id else { return Ok(caller) };
+    let report = read::stream(&caller.app.database, &incidents::stream(id), 0, 1).await?;
     Ok(caller.within(report.first().map(|event| event.correlation_id)))
 }
 
