@@ -5,7 +5,7 @@ use crate::domain::permission::{
 };
 use crate::domain::server::report::{REPORT_TTL_S, REPORTED};
 use crate::domain::{audit, automation, incident, logs, notification, role, server, system, user};
-use crate::log::{EventType, Registry};
+use crate::log::{EventType, Fallback, Registry};
 
 /// What nobody should learn late, whatever the load.
 const CRITICAL: [&str; 8] = [
@@ -17,6 +17,20 @@ const CRITICAL: [&str; 8] = [
     "user.session.revoked",
     "role.updated",
     "token.revoked",
+];
+/// Whose data say all that changed in the resource that their stream names, so that nobody need load it again.
+const PATCHES: [&str; 11] = [
+    "incident.assigned",
+    "incident.commented",
+    "incident.status.changed",
+    "incident.updated",
+    "role.updated",
+    "server.status.changed",
+    "system.level.changed",
+    "system.streams.disabled",
+    "system.streams.enabled",
+    "system.streams.share.changed",
+    "user.roles.changed",
 ];
 /// What comes in floods of equal ones, as when somebody guesses passwords.
 const DEBOUNCED: [&str; 2] = ["user.sign_in.failed", "access.denied"];
@@ -47,6 +61,7 @@ pub fn registry() -> Registry {
             broadcast: true,
             critical: CRITICAL.contains(&name),
             debounce_ms: if DEBOUNCED.contains(&name) { DEBOUNCE_MS } else { 0 },
+            fallback: if PATCHES.contains(&name) { Fallback::Patch } else { Fallback::Invalidate },
             ttl_s: (name == REPORTED).then_some(REPORT_TTL_S),
         })
     });

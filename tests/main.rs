@@ -32,6 +32,7 @@ mod private_postgres;
 mod process;
 mod readme;
 mod rebuild;
+mod reports;
 mod servers;
 mod short_lived;
 mod sign_in;

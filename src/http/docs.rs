@@ -144,7 +144,10 @@ fn complete(method: &str, operation: &mut Value) {
         responses.entry("400").or_insert_with(|| problem("The request is malformed: `errors` says where."));
     }
     // These append nothing that a repetition would double. A password must not be kept, not even as a fast hash.
-    if !is_command || !secured || matches!(id.as_str(), "connectStream" | "logout" | "changePassword") {
+    if !is_command
+        || !secured
+        || matches!(id.as_str(), "connectStream" | "logout" | "changePassword" | "reportTransport")
+    {
         return;
     }
     let mut headers = vec![header_parameter(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use poem::http::StatusCode;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::types::Any;
-use poem_openapi::{Object, OpenApi, Tags};
+use poem_openapi::{Enum, Object, OpenApi, Tags};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -20,7 +20,7 @@ use super::problem::Problem;
 use crate::domain::logs;
 use crate::domain::permission::Anyone;
 use crate::hub::{Cursor, Facts, Filter, Reset};
-use crate::log::{Event, hex, read};
+use crate::log::{Event, Fallback, hex, read};
 use crate::postgres::Database;
 
 /// Events of a page: by default, and at most.
@@ -121,9 +121,21 @@ pub struct EventTypeView {
     critical: bool,
     /// Repetitions within so many milliseconds are not sent to streams; 0: all are.
     debounce_ms: u32,
+    /// What an event means for a client that shows the resource its stream names: `patch`, its `data` say all that
+    /// changed; `invalidate`, load the resource again.
+    fallback: FallbackView,
     /// So many seconds after it was recorded, an event keeps its place and its hash, and its `data` become
     /// `{"data_hash", "expired": true}`; null: they stay.
     ttl_s: Option<u32>,
+}
+
+/// How a client keeps what it shows current.
+#[derive(Debug, Clone, Copy, Enum)]
+#[oai(rename = "Fallback", rename_all = "lowercase")]
+#[allow(missing_docs)] // the field says what each is
+pub enum FallbackView {
+    Patch,
+    Invalidate,
 }
 
 /// All registered types.
@@ -229,6 +241,10 @@ impl Events {
             broadcast: kind.broadcast,
             critical: kind.critical,
             debounce_ms: kind.debounce_ms,
+            fallback: match kind.fallback {
+                Fallback::Patch => FallbackView::Patch,
+                Fallback::Invalidate => FallbackView::Invalidate,
+            },
             ttl_s: kind.ttl_s,
         };
         let types = EventTypes { items: caller.app.registry.all().map(view).collect() };

@@ -5,11 +5,12 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use poem::Request;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use uuid::Uuid;
@@ -28,10 +29,15 @@ const MOST_CALLERS: usize = 100_000;
 /// When streams that were refused come back, in s: spread, so that a storm does not only move.
 const OPEN_AGAIN_S: std::ops::RangeInclusive<u32> = 1..=5;
 
+/// Between two reports of one session, in s, and reports at once.
+const REPORT_EVERY_S: u64 = 10;
+const REPORTS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+
 /// The limits of a process.
 pub struct Limits {
     opens: Option<DefaultDirectRateLimiter>,
     requests: Option<Requests>,
+    reports: DefaultKeyedRateLimiter<Uuid>,
 }
 
 struct Requests {
@@ -69,7 +75,10 @@ impl Limits {
             Requests { callers: callers.with_middleware(), per_s, burst: burst.get() }
         });
         let opens = NonZeroU32::new(stream_opens_per_s).map(|per_s| RateLimiter::direct(Quota::per_second(per_s)));
-        Limits { opens, requests }
+        let reports =
+            Quota::with_period(Duration::from_secs(REPORT_EVERY_S)).unwrap_or(Quota::per_minute(NonZeroU32::MIN));
+        let reports = RateLimiter::keyed(reports.allow_burst(REPORTS_AT_ONCE));
+        Limits { opens, requests, reports }
     }
 
     /// Counts a request whose token was looked at, and nothing else yet: `user` is whose it is, if it is valid.
@@ -107,8 +116,19 @@ impl Limits {
         Err(Problem::unavailable("too_many_at_once", "too many streams open at this moment; nothing is lost", wait_s))
     }
 
+    /// Counts a client's report of itself.
+    ///
+    /// # Errors
+    /// After how many seconds to come back.
+    pub fn report(&self, session: Uuid) -> Result<(), u64> {
+        let counted = self.reports.check_key(&session);
+        counted.map_err(|until| until.wait_time_from(self.reports.clock().now()).as_secs() + 1)
+    }
+
     /// Forgets callers who have their whole quota again. To be called now and then.
     pub fn forget(&self) {
+        self.reports.retain_recent();
+        self.reports.shrink_to_fit();
         if let Some(requests) = &self.requests {
             requests.callers.retain_recent();
             requests.callers.shrink_to_fit();

@@ -26,6 +26,7 @@ mod notifications;
 mod page;
 mod panel;
 pub mod problem;
+mod reports;
 mod roles;
 pub mod serve;
 mod servers;
@@ -192,7 +193,7 @@ fn api() -> OpenApiService<impl poem_openapi::OpenApi, ()> {
         dashboard::Dashboard,
         (events::Events, audit::Audit),
         stream::Streams,
-        transport::Transports,
+        (transport::Transports, reports::Reports),
         system::System,
         health::Health,
         metrics::Scrape,

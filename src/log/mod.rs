@@ -18,7 +18,7 @@ pub use append::{Appender, QUEUE_COMMANDS};
 pub use command::{AppendError, Appended, Command, Idempotency, Outcome, State, StoredReply, Write};
 pub use event::{Actor, Cause, Event, NewEvent};
 pub use leaf::{Hash, canonical, hex, recompute, sha256};
-pub use registry::{EventType, Registry};
+pub use registry::{EventType, Fallback, Registry};
 pub use tail::{Hole, Tail, Tailed};
 
 use uuid::Uuid;

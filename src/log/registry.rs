@@ -5,6 +5,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+/// What an event means for a client that shows the resource its stream names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fallback {
+    /// Its data say all that changed: write it into what is shown.
+    Patch,
+    /// They do not: load what is shown again.
+    Invalidate,
+}
+
 /// One registered type.
 #[derive(Debug, Clone, Serialize)]
 pub struct EventType {
@@ -24,6 +34,8 @@ pub struct EventType {
     pub critical: bool,
     /// One that repeats the event before it (same stream and data) within so many ms is not sent to streams.
     pub debounce_ms: u32,
+    /// What a client does with one that it has no better idea for.
+    pub fallback: Fallback,
     /// So many seconds after it was recorded, an event keeps its place and its hash and loses its data. The database's
     /// table `short_lived` says the same. `None`: it keeps them.
     pub ttl_s: Option<u32>,

@@ -6,6 +6,7 @@
 //!
 //! OpenMetrics adds `_total` to a counter's name: `sse_connections` is exposed as `sse_connections_total`.
 
+mod clients;
 mod delays;
 
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry};
 
+pub use clients::Clients;
 pub use delays::Delays;
 
 /// How a stream ended.
@@ -80,6 +82,8 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     /// The latency breaker's numbers.
     pub delays: Delays,
+    /// What clients report.
+    pub clients: Clients,
     /// Streams open.
     pub sse_connections_active: Gauge,
     /// Streams opened.
@@ -163,6 +167,7 @@ impl Default for Metrics {
         let metrics = Metrics {
             registry: Mutex::default(),
             delays: Delays::default(),
+            clients: Clients::default(),
             sse_connections_active: Gauge::default(),
             sse_connections: Counter::default(),
             sse_events_sent: Family::default(),
@@ -296,7 +301,7 @@ impl Metrics {
 
     fn registered(&self) -> Registry {
         let now = &self.observed;
-        Lines::default()
+        let lines = Lines::default()
             .line("sse_connections_active", "Streams open", &self.sse_connections_active)
             .line("sse_connections", "Streams opened", &self.sse_connections)
             .line("sse_events_sent", "Events written to streams, by type", &self.sse_events_sent)
@@ -340,8 +345,8 @@ impl Metrics {
                 &now.level,
             )
             .line("signalbox_breaker_level", "The level that each breaker asks for", &now.breaker_level)
-            .line("process_resident_memory_bytes", "Resident memory", &now.resident_bytes)
-            .0
+            .line("process_resident_memory_bytes", "Resident memory", &now.resident_bytes);
+        self.clients.lines(lines).0
     }
 }
 

@@ -17,7 +17,7 @@ export async function apiTypes() {
 }
 
 /**
- * `events.ts`: the data of each registered type, from the answer of `GET /api/v1/event-types`.
+ * `events.ts`: the data of each registered type, and which of them can be patched in, from the answer of `GET /api/v1/event-types`.
  *
  * The registry's JSON Schemas become the schemas of an otherwise empty OpenAPI document, so that one generator
  * writes all types.
@@ -37,5 +37,10 @@ export async function eventTypes({ items }) {
   const types = astToString(await openapiTS({ openapi: '3.1.0', info, paths: {}, components: { schemas } }, OPTIONS));
   const lines = items.map(({ name }) => `    "${name}": components["schemas"]["${name}"];`);
   const about = '/** What each registered type of event says in its `data`. */\n';
-  return `${BANNER}${types}\n${about}export interface EventData {\n${lines.join('\n')}\n}\n`;
+  const patches = items.filter(({ fallback }) => fallback === 'patch').map(({ name }) => `    "${name}",\n`);
+  const hint = '/** Types whose `data` say all that changed in the resource that `stream` names. */\n';
+  return (
+    `${BANNER}${types}\n${about}export interface EventData {\n${lines.join('\n')}\n}\n\n` +
+    `${hint}export const PATCHES = [\n${patches.join('')}] as const satisfies readonly (keyof EventData)[];\n`
+  );
 }

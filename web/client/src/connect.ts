@@ -3,8 +3,8 @@ import type { EventOf, Matching, Pattern } from './event.ts';
 import { type FollowOptions, type Reset, follow } from './follow.ts';
 import { createHandlers } from './handlers.ts';
 import { type Cursor, createJournal } from './journal.ts';
-import { createReporter, type Report } from './report.ts';
-import type { Filter } from './request.ts';
+import { createReporter, createServerReporter, type Report } from './report.ts';
+import type { Asker, Filter } from './request.ts';
 import type { Share } from './share.ts';
 import { type Status, createStatus } from './status.ts';
 import { outside, type World } from './world.ts';
@@ -26,8 +26,8 @@ export interface ConnectOptions extends Filter, AuthOptions {
   share?: Share;
   /** Hears what handlers throw and what cannot be read; the console by default. */
   onError?: (error: unknown) => void;
-  /** Hears of fallbacks, times and latencies. */
-  report?: (report: Report) => void;
+  /** Hears of fallbacks, times and latencies; `'server'`: the server counts them in its metrics. */
+  report?: ((report: Report) => void) | 'server';
   /** For tests: another clock, network and page. */
   world?: World;
 }
@@ -61,7 +61,12 @@ export function connect(options: ConnectOptions = {}): Connection {
   const guarded = guard(failed);
   const handlers = createHandlers(failed);
   const resetListeners = new Set<(reset: Reset) => void>();
-  const reporter = options.report && createReporter(guarded(options.report), world.now);
+  const base = (options.url ?? globalThis.location?.origin ?? '').replace(/\/+$/, '');
+  const { types, stream, session, report } = options;
+  const filter = { types, stream, session };
+  const asker: Asker = { base, filter, auth: createAuth(options, base, world), world };
+  const reporter =
+    report === 'server' ? createServerReporter(asker) : report && createReporter(guarded(report), world.now);
   const tell = (event: EventOf) => {
     handlers.tell(event);
     reporter?.event(event);
@@ -72,12 +77,9 @@ export function connect(options: ConnectOptions = {}): Connection {
     status.listeners.add(reporter.status);
   }
   const journal = createJournal(options.from ?? {}, tell);
-  const base = (options.url ?? globalThis.location?.origin ?? '').replace(/\/+$/, '');
-  const { types, stream, session } = options;
-  const filter = { types, stream, session };
   const pollAfter = options.pollAfter ?? 3;
   const following: FollowOptions = {
-    asker: { base, filter, auth: createAuth(options, base, world), world },
+    asker,
     journal,
     status,
     ticket: options.ticket,

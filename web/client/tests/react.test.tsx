@@ -90,11 +90,17 @@ test('the badge says the state to screen readers, and the age of the newest even
 
 // ---- Queries
 
+/** Comments can be patched in, by the registry's word; what was created cannot. */
 const RULES = [
+  rule('incident.*', { invalidate: (event) => [['incidents'], ['incident', event.stream]] }),
   rule('incident.commented', {
-    invalidate: (event) => [['incidents'], ['incident', event.stream]],
     patch(queries, event) {
       queries.setQueryData<number>(['comments'], (count = 0) => count + (event.data.text ? 1 : 0));
+    },
+  }),
+  rule('incident.created', {
+    patch(queries) {
+      queries.setQueryData<number>(['created'], (count = 0) => count + 1);
     },
   }),
 ];
@@ -109,20 +115,32 @@ test('a burst of events costs each stale query one request', async () => {
   let loads = 0;
   await show(<Incidents load={async () => `load ${(loads += 1)}`} />);
   await act(async () => hand.become('live'));
-  for (let seq = 1; seq <= 50; seq += 1) await tell(body(seq));
+  for (let seq = 1; seq <= 50; seq += 1) await tell(body(seq, 'incident.created'));
   await pass(200);
   expect(loads).toBe(2);
   expect(page.textContent).toBe('load 2');
-  expect(client.getQueryData(['comments'])).toBe(50);
+  expect(client.getQueryData(['created']), 'patched all the same, at once').toBe(50);
+});
+
+test('what an event says whole is patched in without a request', async () => {
+  let loads = 0;
+  await show(<Incidents load={async () => `load ${(loads += 1)}`} />);
+  await act(async () => hand.become('live'));
+  for (let seq = 1; seq <= 50; seq += 1) await tell(body(seq, 'incident.commented'));
+  await pass(200);
+  expect([loads, client.getQueryData(['comments'])]).toEqual([1, 50]);
+  await tell(body(51, 'incident.assigned'));
+  await pass(200);
+  expect(loads, 'it could be patched in, but nobody did').toBe(2);
 });
 
 test('while the connection catches up nothing is loaded, and then once', async () => {
   let loads = 0;
   await act(async () => hand.become('replaying'));
   await show(<Incidents load={async () => `load ${(loads += 1)}`} />);
-  await tell(body(1));
+  await tell(body(1, 'incident.created'));
   await pass(1_000);
-  await tell(body(2));
+  await tell(body(2, 'incident.created'));
   await pass(1_000);
   expect(loads).toBe(1);
   await act(async () => hand.become('live'));

@@ -1,6 +1,6 @@
 // Against the signalbox program itself, with a PostgreSQL of its own.
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { eventTypes, GENERATED } from '../scripts/generated.mjs';
 import { type Server, startServer } from '../scripts/server.mjs';
@@ -169,3 +169,21 @@ test('a server killed and started again costs its readers nothing but time', asy
     Array.from({ length: seq - from }, (_one, index) => from + 1 + index),
   );
 }, 120_000);
+
+test('what it reports to the server is counted there', async () => {
+  const { connection, events } = follow({ report: 'server', types: ['incident.created'] });
+  await until(() => connection.status.state === 'live');
+  await report('to be painted');
+  await until(() => events.length === 1);
+  connection.close(); // the last report
+  const line = async (name: string) => {
+    const metrics = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${token}` } });
+    const text = await metrics.text();
+    return Number(new RegExp(`^${name} ([0-9.e+-]+)$`, 'm').exec(text)?.[1]);
+  };
+  const seconds = 'signalbox_client_state_seconds_total\\{name="live"\\}';
+  const painted = 'signalbox_client_commit_to_render_seconds_count';
+  await vi.waitFor(async () => expect(await line(seconds)).toBeGreaterThan(0), { timeout: 10_000 });
+  expect(await line(seconds)).toBeLessThan(60);
+  expect(await line(painted)).toBe(1);
+});

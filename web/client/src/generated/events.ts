@@ -1917,3 +1917,18 @@ export interface EventData {
     "user.signed_out": components["schemas"]["user.signed_out"];
     "user.updated": components["schemas"]["user.updated"];
 }
+
+/** Types whose `data` say all that changed in the resource that `stream` names. */
+export const PATCHES = [
+    "incident.assigned",
+    "incident.commented",
+    "incident.status.changed",
+    "incident.updated",
+    "role.updated",
+    "server.status.changed",
+    "system.level.changed",
+    "system.streams.disabled",
+    "system.streams.enabled",
+    "system.streams.share.changed",
+    "user.roles.changed",
+] as const satisfies readonly (keyof EventData)[];

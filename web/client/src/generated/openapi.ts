@@ -982,6 +982,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/me/transport/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report how following events went
+         * @description For clients: how often they had to poll, how long they were live, and how late events were on the screen. The
+         *     process counts it in its metrics, `signalbox_client_*`. One session may report six times a minute, three times
+         *     at once.
+         *
+         *     For everybody who is signed in.
+         */
+        post: operations["reportTransport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/notification-channels": {
         parameters: {
             query?: never;
@@ -2250,6 +2274,46 @@ export interface components {
          */
         CheckState: "ok" | "degraded" | "failed";
         /**
+         * ClientReport
+         * @description What a client has to report since it last did.
+         */
+        ClientReport: {
+            /**
+             * @description Why it began to poll, each time, at most 100: a code such as `unreachable`. Unknown ones count as `other`.
+             * @default []
+             */
+            fallbacks?: string[];
+            /**
+             * @description From the commit of events, by the database's clock, to the first frame painted with them, by its own, in ms; at
+             *     most 100. Those below 0 or above a minute are left out: a clock is wrong.
+             * @default []
+             */
+            latencies_ms?: number[];
+            /**
+             * @description Times that it has spent in its states, at most 100.
+             * @default []
+             */
+            uptimes?: components["schemas"]["ClientUptime"][];
+        };
+        /**
+         * @description Where a client's time goes.
+         * @enum {string}
+         */
+        ClientState: "connecting" | "replaying" | "live" | "polling" | "offline" | "off";
+        /**
+         * ClientUptime
+         * @description A time in one state.
+         */
+        ClientUptime: {
+            /**
+             * Format: int64
+             * @description For so many ms, 0 to a week.
+             */
+            ms: number;
+            /** @description Which one. */
+            state: components["schemas"]["ClientState"] & unknown;
+        };
+        /**
          * ConnectionTest
          * @description What a connection test met with.
          */
@@ -2612,6 +2676,11 @@ export interface components {
             debounce_ms: number;
             /** @description For people. */
             description: string;
+            /**
+             * @description What an event means for a client that shows the resource its stream names: `patch`, its `data` say all that
+             *     changed; `invalidate`, load the resource again.
+             */
+            fallback: components["schemas"]["Fallback"] & unknown;
             /** @description Such as `incident.status.changed`. */
             name: string;
             /** @description Any one of these lets a reader see events of this type. */
@@ -2823,6 +2892,11 @@ export interface components {
             /** @description Of an event. */
             type?: string | null;
         };
+        /**
+         * @description How a client keeps what it shows current.
+         * @enum {string}
+         */
+        Fallback: "patch" | "invalidate";
         /**
          * FieldError
          * @description One wrong field.
@@ -10823,6 +10897,126 @@ export interface operations {
             };
             /** @description Signed in, but not allowed: `missing` says which permission it takes. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: come back after `Retry-After` seconds. */
+            429: {
+                headers: {
+                    /** @description Where you stand, as in `"requests";r=42;t=2`: 42 left, all again in 2 s. */
+                    RateLimit?: string;
+                    /** @description Your limit, as in `"requests";q=200;w=2`: 200 requests in 2 s. */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now: come back after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reportTransport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ClientReport"];
+            };
+        };
+        responses: {
+            /** @description Counted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed: `errors` says where. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or the token is not valid. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Signed in, but not allowed: `missing` says which permission it takes. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible in the present state: `allowed` says what is. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `If-Match` names an older version: `current_version` is the present one. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON, or it is compressed. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is well-formed but not acceptable: `errors` says why. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

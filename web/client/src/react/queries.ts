@@ -2,7 +2,8 @@ import { type QueryClient, type QueryKey, hashKey, useQueryClient } from '@tanst
 import { useEffect, useRef } from 'react';
 
 import type { Connection } from '../connect.ts';
-import type { Matching, Pattern } from '../event.ts';
+import { type EventOf, type Matching, type Pattern, matches } from '../event.ts';
+import { PATCHES } from '../generated/events.ts';
 import { useConnection } from './context.tsx';
 
 /** Queries to be loaded again are gathered for so long: a burst costs each one request. In ms. */
@@ -29,8 +30,13 @@ export function rule<P extends Pattern | (string & {})>(on: P, then: Omit<Rule<P
   return { on, ...then };
 }
 
+/** Types whose data say all that changed, as the registry has it (`fallback`). Of any other type they may not. */
+const PATCHED: ReadonlySet<string> = new Set(PATCHES);
+
 /**
- * Keeps a query cache current by events. While the connection catches up, what is to be loaded again is gathered, and
+ * Keeps a query cache current by events. Patches are made at once. Queries are loaded again too, unless the event was
+ * patched in and its type's data say all that changed (`fallback` in `GET /api/v1/event-types`); a patch that fails is
+ * mended by loading. While the connection catches up, what is to be loaded again is gathered, and
  * loaded once when it has. After a reset everything is. The result ends it.
  */
 export function bindQueries(connection: Connection, client: QueryClient, rules: Rules): () => void {
@@ -46,15 +52,26 @@ export function bindQueries(connection: Connection, client: QueryClient, rules: 
   const gather = () => {
     if (stale.size > 0) timer ??= setTimeout(flush, GATHER_MS);
   };
-  const endings = rules.map(({ on, patch, invalidate }) =>
-    connection.on(on, (event) => {
-      // Gathered first: a patch that fails is mended by loading.
-      for (const key of invalidate?.(event as never) ?? []) stale.set(hashKey(key), key);
+  const told = (event: EventOf) => {
+    const fitting = rules.filter(({ on }) => matches(on, event.type));
+    const failures: unknown[] = [];
+    for (const { patch } of fitting) {
+      try {
+        patch?.(client, event as never);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    const isPatched = PATCHED.has(event.type) && failures.length === 0 && fitting.some(({ patch }) => patch);
+    if (!isPatched) {
+      for (const { invalidate } of fitting) {
+        for (const key of invalidate?.(event as never) ?? []) stale.set(hashKey(key), key);
+      }
       gather();
-      patch?.(client, event as never);
-    }),
-  );
-  endings.push(connection.onStatus(gather));
+    }
+    if (failures.length > 0) throw failures.length === 1 ? failures[0] : new AggregateError(failures);
+  };
+  const endings = [connection.on('*', told), connection.onStatus(gather)];
   endings.push(connection.onReset(() => void client.invalidateQueries()));
   return () => {
     clearTimeout(timer);
