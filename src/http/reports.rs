@@ -69,15 +69,12 @@ pub struct Uptime {
 #[oai(rename = "ClientReport", deny_unknown_fields)]
 pub struct Report {
     /// Why it began to poll, each time, at most 100: a code such as `unreachable`. Unknown ones count as `other`.
-    #[oai(default)]
-    fallbacks: Vec<Text>,
+    fallbacks: Option<Vec<Text>>,
     /// Times that it has spent in its states, at most 100.
-    #[oai(default)]
-    uptimes: Vec<Uptime>,
+    uptimes: Option<Vec<Uptime>>,
     /// From the commit of events, by the database's clock, to the first frame painted with them, by its own, in ms; at
     /// most 100. Those below 0 or above a minute are left out: a clock is wrong.
-    #[oai(default)]
-    latencies_ms: Vec<i64>,
+    latencies_ms: Option<Vec<i64>>,
 }
 
 #[derive(ApiResponse)]
@@ -103,10 +100,10 @@ impl Reports {
         }
         check(&body.0)?;
         let clients = &caller.app.metrics.clients;
-        body.0.fallbacks.iter().for_each(|reason| clients.fell_back(&reason.0));
+        body.0.fallbacks.iter().flatten().for_each(|reason| clients.fell_back(&reason.0));
         let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or_default());
-        body.0.uptimes.iter().for_each(|uptime| clients.was(uptime.state.as_str(), ms(uptime.ms)));
-        let believed = body.0.latencies_ms.iter().filter(|latency| (0..=MOST_LATENCY_MS).contains(*latency));
+        body.0.uptimes.iter().flatten().for_each(|uptime| clients.was(uptime.state.as_str(), ms(uptime.ms)));
+        let believed = body.0.latencies_ms.iter().flatten().filter(|latency| (0..=MOST_LATENCY_MS).contains(*latency));
         believed.for_each(|latency| clients.painted(ms(*latency)));
         Ok(Counted::Done)
     }
@@ -117,17 +114,18 @@ impl Reports {
 fn check(report: &Report) -> Result<(), Problem> {
     let mut wrong = Vec::new();
     let lists = [
-        ("/fallbacks", report.fallbacks.len()),
-        ("/uptimes", report.uptimes.len()),
-        ("/latencies_ms", report.latencies_ms.len()),
+        ("/fallbacks", report.fallbacks.as_ref().map_or(0, Vec::len)),
+        ("/uptimes", report.uptimes.as_ref().map_or(0, Vec::len)),
+        ("/latencies_ms", report.latencies_ms.as_ref().map_or(0, Vec::len)),
     ];
     for (pointer, _) in lists.iter().filter(|(_, entries)| *entries > MOST_ENTRIES) {
         wrong.push(((*pointer).to_owned(), format!("has at most {MOST_ENTRIES} entries")));
     }
-    for (nth, _) in report.fallbacks.iter().enumerate().filter(|(_, reason)| reason.0.chars().count() > REASON_CHARS) {
+    let (fallbacks, uptimes) = (report.fallbacks.iter().flatten(), report.uptimes.iter().flatten());
+    for (nth, _) in fallbacks.enumerate().filter(|(_, reason)| reason.0.chars().count() > REASON_CHARS) {
         wrong.push((format!("/fallbacks/{nth}"), format!("has at most {REASON_CHARS} characters")));
     }
-    for (nth, _) in report.uptimes.iter().enumerate().filter(|(_, uptime)| !(0..=LONGEST_MS).contains(&uptime.ms)) {
+    for (nth, _) in uptimes.enumerate().filter(|(_, uptime)| !(0..=LONGEST_MS).contains(&uptime.ms)) {
         wrong.push((format!("/uptimes/{nth}/ms"), format!("is 0 to {LONGEST_MS}")));
     }
     if wrong.is_empty() {

@@ -267,14 +267,27 @@ export interface components {
                         text: string;
                     };
                 } | {
-                    /** @description Changes an incident. */
+                    /** @description Opens an incident or names one, and changes it. */
                     incident: {
                         /** @description Whom it is given to. */
                         assignee?: string | null;
                         /** @description Written into its timeline. */
                         comment?: string | null;
-                        /** @description Its id, or its key such as `INC-42`. */
-                        incident: string;
+                        /** @description Its id, or its key such as `INC-42`; absent where one is opened. */
+                        incident?: string | null;
+                        /** @description A new one, unless one is open that has its dedup key. */
+                        open?: {
+                            /** @description Host names. */
+                            affected_servers: string[];
+                            /** @description What the trouble is called: while an incident with this key is open, that one is taken. */
+                            dedup_key?: string | null;
+                            /** @description Any number of lines; may be empty. */
+                            description: string;
+                            /** @description `P0` to `P4`. */
+                            severity: string;
+                            /** @description One line. */
+                            title: string;
+                        } | null;
                         /** @description The wanted status; one that it has already is no failure. */
                         status?: string | null;
                     };
@@ -497,14 +510,27 @@ export interface components {
                         text: string;
                     };
                 } | {
-                    /** @description Changes an incident. */
+                    /** @description Opens an incident or names one, and changes it. */
                     incident: {
                         /** @description Whom it is given to. */
                         assignee?: string | null;
                         /** @description Written into its timeline. */
                         comment?: string | null;
-                        /** @description Its id, or its key such as `INC-42`. */
-                        incident: string;
+                        /** @description Its id, or its key such as `INC-42`; absent where one is opened. */
+                        incident?: string | null;
+                        /** @description A new one, unless one is open that has its dedup key. */
+                        open?: {
+                            /** @description Host names. */
+                            affected_servers: string[];
+                            /** @description What the trouble is called: while an incident with this key is open, that one is taken. */
+                            dedup_key?: string | null;
+                            /** @description Any number of lines; may be empty. */
+                            description: string;
+                            /** @description `P0` to `P4`. */
+                            severity: string;
+                            /** @description One line. */
+                            title: string;
+                        } | null;
                         /** @description The wanted status; one that it has already is no failure. */
                         status?: string | null;
                     };
@@ -662,14 +688,27 @@ export interface components {
                         text: string;
                     };
                 } | {
-                    /** @description Changes an incident. */
+                    /** @description Opens an incident or names one, and changes it. */
                     incident: {
                         /** @description Whom it is given to. */
                         assignee?: string | null;
                         /** @description Written into its timeline. */
                         comment?: string | null;
-                        /** @description Its id, or its key such as `INC-42`. */
-                        incident: string;
+                        /** @description Its id, or its key such as `INC-42`; absent where one is opened. */
+                        incident?: string | null;
+                        /** @description A new one, unless one is open that has its dedup key. */
+                        open?: {
+                            /** @description Host names. */
+                            affected_servers: string[];
+                            /** @description What the trouble is called: while an incident with this key is open, that one is taken. */
+                            dedup_key?: string | null;
+                            /** @description Any number of lines; may be empty. */
+                            description: string;
+                            /** @description `P0` to `P4`. */
+                            severity: string;
+                            /** @description One line. */
+                            title: string;
+                        } | null;
                         /** @description The wanted status; one that it has already is no failure. */
                         status?: string | null;
                     };
@@ -819,14 +858,27 @@ export interface components {
                         text: string;
                     };
                 } | {
-                    /** @description Changes an incident. */
+                    /** @description Opens an incident or names one, and changes it. */
                     incident: {
                         /** @description Whom it is given to. */
                         assignee?: string | null;
                         /** @description Written into its timeline. */
                         comment?: string | null;
-                        /** @description Its id, or its key such as `INC-42`. */
-                        incident: string;
+                        /** @description Its id, or its key such as `INC-42`; absent where one is opened. */
+                        incident?: string | null;
+                        /** @description A new one, unless one is open that has its dedup key. */
+                        open?: {
+                            /** @description Host names. */
+                            affected_servers: string[];
+                            /** @description What the trouble is called: while an incident with this key is open, that one is taken. */
+                            dedup_key?: string | null;
+                            /** @description Any number of lines; may be empty. */
+                            description: string;
+                            /** @description `P0` to `P4`. */
+                            severity: string;
+                            /** @description One line. */
+                            title: string;
+                        } | null;
                         /** @description The wanted status; one that it has already is no failure. */
                         status?: string | null;
                     };
@@ -874,6 +926,8 @@ export interface components {
              * @description From 1.
              */
             attempt: number;
+            /** @description Key of the incident that the step opened or changed. */
+            incident?: string | null;
             /** @description Its name. */
             name: string;
             /** @description How the attempt ended. */
@@ -1546,6 +1600,8 @@ export interface components {
         "server.status.changed": {
             /** @description Why. */
             message: string;
+            /** @description What the server was called then, for rules and notifications; absent in events of before it was told. */
+            name?: string | null;
             /** @description After; never equal to `old`. */
             new: components["schemas"]["server.status.changed.Status"];
             /** @description Before. */

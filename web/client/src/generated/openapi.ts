@@ -2278,22 +2278,15 @@ export interface components {
          * @description What a client has to report since it last did.
          */
         ClientReport: {
-            /**
-             * @description Why it began to poll, each time, at most 100: a code such as `unreachable`. Unknown ones count as `other`.
-             * @default []
-             */
-            fallbacks?: string[];
+            /** @description Why it began to poll, each time, at most 100: a code such as `unreachable`. Unknown ones count as `other`. */
+            fallbacks?: string[] | null;
             /**
              * @description From the commit of events, by the database's clock, to the first frame painted with them, by its own, in ms; at
              *     most 100. Those below 0 or above a minute are left out: a clock is wrong.
-             * @default []
              */
-            latencies_ms?: number[];
-            /**
-             * @description Times that it has spent in its states, at most 100.
-             * @default []
-             */
-            uptimes?: components["schemas"]["ClientUptime"][];
+            latencies_ms?: number[] | null;
+            /** @description Times that it has spent in its states, at most 100. */
+            uptimes?: components["schemas"]["ClientUptime"][] | null;
         };
         /**
          * @description Where a client's time goes.

@@ -151,7 +151,11 @@ function Incidents({ figures, window_h }: { figures: Schemas['DashboardIncidents
 }
 
 /** What other modules count, for whom may see it. */
-function Others({ stats: { servers, automations, notifications, logs, streams } }: { stats: Schemas['DashboardStats'] }) {
+function Others({
+  stats: { servers, automations, notifications, logs, streams },
+}: {
+  stats: Schemas['DashboardStats'];
+}) {
   if (!servers && !automations && !notifications && !logs && !streams) return null;
   return (
     <div className="tiles">

@@ -157,7 +157,7 @@ function Changes({ changes }: { changes: Difference[] }) {
   );
 }
 
-/** What followed from the same first command. */
+/** What belongs to the same story: all that has its correlation. */
 function Related({ event, change }: { event: Event; change: Change }) {
   const { seq, correlation_id: correlation } = event;
   const related = useQuery({
@@ -167,7 +167,7 @@ function Related({ event, change }: { event: Event; change: Change }) {
   const others = related.data?.items.filter((one) => one.seq !== seq).reverse() ?? [];
   return (
     <section>
-      <h3>From the same first command</h3>
+      <h3>Of the same story</h3>
       {related.isPending && <Loading lines={1} />}
       {related.isError && <Failed error={related.error} again={() => void related.refetch()} />}
       {related.data && others.length === 0 && <p className="soft">Nothing else.</p>}
