@@ -48,7 +48,8 @@ const SEND_MS = 60_000;
 /** Entries of each list in one report: the server's limit. More are left out, as samples are. */
 const MOST_ENTRIES = 100;
 
-type Body = Required<components['schemas']['ClientReport']>;
+type Sent = components['schemas']['ClientReport'];
+type Body = { [List in keyof Sent]-?: NonNullable<Sent[List]> };
 
 /**
  * Reports to the server's metrics: gathered, once a minute, when the page is hidden and at the end. What does not
