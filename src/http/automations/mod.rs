@@ -1,5 +1,6 @@
 //! Runbooks and their executions over HTTP.
 
+mod definition;
 mod executions;
 mod lines;
 mod lists;

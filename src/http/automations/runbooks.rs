@@ -7,7 +7,8 @@ use poem_openapi::payload::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::view::{DefinitionView, ExecutionView, NewRun, Reason, RunbookPage, RunbookTimes, RunbookView, times};
+use super::definition::DefinitionView;
+use super::view::{ExecutionView, NewRun, Reason, RunbookPage, RunbookTimes, RunbookView, times};
 use super::{Tag, conflict, current, execution_refused, invalid, lists, runbook_refused};
 use crate::automations::{self, WAITING_MOST};
 use crate::domain::automation::execution::{Command as Wish, Queue, Refusal, Trigger, decide as decide_execution};
