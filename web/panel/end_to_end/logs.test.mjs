@@ -174,8 +174,10 @@ test('two thousand lines are scrolled through both ways, and not all of them are
   // From what is in the page to its end, so that every line must be seen on the way.
   const scroll = (down, wanted) =>
     until(`${wanted} is reached`, async () => {
-      // At once: what is loaded in between must not be jumped over.
-      const messages = await table.evaluate((element, toEnd) => {
+      // At once: what is loaded in between must not be jumped over. In a frame, as it is painted: a page that comes
+      // above moves the list first, and its rows follow with the event of that.
+      const messages = await table.evaluate(async (element, toEnd) => {
+        await new Promise(requestAnimationFrame);
         const rows = [...element.querySelectorAll('.row[data-line]')];
         rows.sort((one, other) => one.dataset.index - other.dataset.index);
         rows.at(toEnd ? -1 : 0).scrollIntoView({ block: toEnd ? 'start' : 'end' });
