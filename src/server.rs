@@ -21,7 +21,7 @@ use crate::domain::system;
 use crate::egress::Egress;
 use crate::forget::forget;
 use crate::http::{
-    self, App, Denials, Exports, InFlight, Passwords, identity::Identities, limits::Limits, token::Tokens,
+    self, App, Denials, Exports, InFlight, Passwords, Stories, identity::Identities, limits::Limits, token::Tokens,
 };
 use crate::hub::{Bounds, Hub, Places, Protection};
 use crate::log::{Appender, Cause, Command, Head, NewEvent, Tail, Tailed, Write, read};
@@ -206,6 +206,7 @@ impl Server {
             dashboard: SingleFlight::new(head, dashboard::CHANGED_BY),
             utilization: SingleFlight::new(head, dashboard::UTILIZATION_CHANGED_BY),
             time_zones: TimeZones::default(),
+            stories: Stories::default(),
             in_flight: InFlight::default(),
             listening,
             process: Uuid::now_v7(),

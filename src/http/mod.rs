@@ -54,6 +54,7 @@ pub use audit::Exports;
 pub use command::InFlight;
 pub use denied::Denials;
 pub use edge::Asked;
+pub use incidents::Stories;
 pub use sign_in::{Passwords, first_admin};
 pub use tokens::note_used_tokens;
 
@@ -108,6 +109,8 @@ pub struct App {
     pub wake: Arc<Wake>,
     /// Incidents in figures, by the hours of the window.
     pub incident_statistics: SingleFlight<i32, IncidentStatistics>,
+    /// Which story each incident belongs to.
+    pub stories: Stories,
     /// Everything in figures.
     pub dashboard: SingleFlight<Question, dashboard::Parts>,
     /// How busy servers are.

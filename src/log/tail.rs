@@ -28,7 +28,8 @@ const READ_WAIT: Duration = Duration::from_secs(3);
 const ECHO_INTERVAL: Duration = Duration::from_secs(5);
 /// A self-notification that takes longer is lost.
 const ECHO_WAIT: Duration = Duration::from_secs(2);
-/// A wake-up that brought nothing is followed by this pause: a flood of them costs 500 reads/s at most.
+/// A notification that brought nothing is followed by this pause, which an append of this process ends: a flood of
+/// them costs 500 reads/s at most.
 const FLOOD_PAUSE: Duration = Duration::from_millis(2);
 /// Between attempts to connect; doubled up to the second, with jitter.
 const RECONNECT_FIRST: Duration = Duration::from_millis(20);
@@ -156,7 +157,8 @@ impl Tail {
         self.pause = RECONNECT_FIRST;
         if events.is_empty() {
             if rung {
-                sleep(FLOOD_PAUSE).await;
+                // As a rule the notification of a batch that was read when this process appended it.
+                self.drained = timeout(FLOOD_PAUSE, self.nudge.notified()).await.is_err();
             }
             return Ok(None);
         }
@@ -198,19 +200,19 @@ impl Listening {
 
     /// Until something may be there to read; true if a notification said so.
     async fn wait(&mut self, nudge: &Notify, listening: bool) -> Result<bool, Lost> {
-        let interval = if listening { SAFETY_INTERVAL } else { POLL_INTERVAL };
-        let rung = tokio::select! {
-            () = self.rung.notified() => true,
-            () = nudge.notified() => false,
-            () = sleep(interval) => false,
-        };
+        // Before it waits and not after: what rings meanwhile is then read at once.
         if Instant::now() >= self.echo_at {
             if !listening {
                 return Err(Lost::ListenAgain);
             }
             self.echo().await?;
         }
-        Ok(rung)
+        let interval = if listening { SAFETY_INTERVAL } else { POLL_INTERVAL };
+        Ok(tokio::select! {
+            () = self.rung.notified() => true,
+            () = nudge.notified() => false,
+            () = sleep(interval) => false,
+        })
     }
 
     /// Waits for a notification from another session. One's own proves nothing here: it comes with the answer

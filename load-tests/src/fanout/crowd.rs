@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
-use super::stamp;
+use super::{recorded::Recorded, stamp};
 use crate::{
     clock,
     sse::{Frame, MAX_FRAME_BYTES, Pieces, Position, Reception},
@@ -93,12 +93,15 @@ pub struct Tally {
     pub data_bytes: u64,
     /// From the stamp to the read, in microseconds.
     pub latency_us: Histogram<u64>,
+    /// From the record in the log to the read, in microseconds; empty where events do not say when they were recorded.
+    pub recorded_us: Histogram<u64>,
 }
 
 impl Tally {
     pub(super) fn new() -> Result<Tally> {
         let latency_us = Histogram::new_with_bounds(1, MAX_LATENCY_US, 3)?;
-        Ok(Tally { received: 0, by_stream: Vec::new(), repeated: 0, closed: 0, data_bytes: 0, latency_us })
+        let recorded_us = latency_us.clone();
+        Ok(Tally { received: 0, by_stream: Vec::new(), repeated: 0, closed: 0, data_bytes: 0, latency_us, recorded_us })
     }
 }
 
@@ -140,6 +143,7 @@ impl Crowd {
                 open: 0,
                 buffer: vec![0; 2 * MAX_FRAME_BYTES],
                 tally: Tally::new()?,
+                recorded: Recorded::default(),
             };
             crowd.threads.push(std::thread::spawn(|| reader.run()));
         }
@@ -198,6 +202,7 @@ impl Crowd {
             sum.closed += tally.closed;
             sum.data_bytes += tally.data_bytes;
             sum.latency_us.add(tally.latency_us)?;
+            sum.recorded_us.add(tally.recorded_us)?;
         }
         Ok(sum)
     }
@@ -235,6 +240,7 @@ struct Reader {
     open: usize,
     buffer: Vec<u8>,
     tally: Tally,
+    recorded: Recorded,
 }
 
 /// One stream.
@@ -287,7 +293,7 @@ impl Reader {
     }
 
     fn read(&mut self, index: usize) -> Result<()> {
-        let Reader { clients, buffer, tally, subscription, open, .. } = self;
+        let Reader { clients, buffer, tally, recorded, subscription, open, .. } = self;
         let Some(client) = clients.get_mut(index) else { return Ok(()) };
         loop {
             let begun = client.reception.begin(buffer)?;
@@ -312,7 +318,7 @@ impl Reader {
             let mut ready = false;
             reception.end(bytes, begun, |frame| {
                 ready |= subscription.ready_event.is_some_and(|name| frame.event == name.as_bytes());
-                *received += note(&frame, last, tally, now_ns)?;
+                *received += note(&frame, last, tally, recorded, now_ns)?;
                 Ok(())
             })?;
             ready |= subscription.ready_event.is_none() && reception.is_open();
@@ -330,7 +336,13 @@ impl Reader {
 
 /// Notes one frame of one stream and returns how many new events are in it. A frame without
 /// a stamp, such as `ready`, only moves the stream's cursor; one without an id is new.
-fn note(frame: &Frame<'_>, last: &mut Position, tally: &mut Tally, now_ns: u64) -> Result<u64> {
+fn note(
+    frame: &Frame<'_>,
+    last: &mut Position,
+    tally: &mut Tally,
+    recorded: &mut Recorded,
+    now_ns: u64,
+) -> Result<u64> {
     let mut is_new = true;
     if !frame.id.is_empty() {
         let position = Position::parse(frame.id).context("an SSE id that is no position")?;
@@ -342,6 +354,9 @@ fn note(frame: &Frame<'_>, last: &mut Position, tally: &mut Tally, now_ns: u64) 
         events += 1;
         if is_new {
             tally.latency_us.saturating_record(now_ns.saturating_sub(sent_ns) / 1_000);
+            if let Some(recorded_ns) = recorded.of(sent_ns, frame.data) {
+                tally.recorded_us.saturating_record(now_ns.saturating_sub(recorded_ns) / 1_000);
+            }
         }
     }
     if !is_new {

@@ -42,6 +42,10 @@ pub(super) struct Load {
     pub(super) p99_ms: f64,
     /// The same, the slowest.
     max_ms: f64,
+    /// From the record in the log to the read by the client, where events say when they were recorded: half of all.
+    pub(super) recorded_p50_ms: Option<f64>,
+    /// The same, 99 of 100.
+    pub(super) recorded_p99_ms: Option<f64>,
     /// Of the events accepted, what each stream did not get.
     pub(super) lost: u64,
     /// Arrived again or out of order.
@@ -84,6 +88,8 @@ impl Load {
     pub(super) fn of(rate: Option<f64>, published: Published, tally: &Tally, spent: &Spent, took: Duration) -> Load {
         let millions = tally.received as f64 / 1e6;
         let latency_ms = |quantile| tally.latency_us.value_at_quantile(quantile) as f64 / 1e3;
+        let recorded = (!tally.recorded_us.is_empty()).then_some(&tally.recorded_us);
+        let recorded_ms = |quantile| recorded.map(|recorded| recorded.value_at_quantile(quantile) as f64 / 1e3);
         // Stream by stream: one that got an event twice must not hide one that got it not.
         let lost = |&received: &u64| published.accepted.saturating_sub(received);
         let surplus = |&received: &u64| received.saturating_sub(published.accepted);
@@ -98,6 +104,8 @@ impl Load {
             p50_ms: latency_ms(0.5),
             p99_ms: latency_ms(0.99),
             max_ms: tally.latency_us.max() as f64 / 1e3,
+            recorded_p50_ms: recorded_ms(0.5),
+            recorded_p99_ms: recorded_ms(0.99),
             lost: tally.by_stream.iter().map(lost).sum(),
             repeated: tally.repeated + tally.by_stream.iter().map(surplus).sum::<u64>(),
             closed: tally.closed,

@@ -14,6 +14,7 @@ mod ours;
 mod peers;
 mod print;
 mod publisher;
+mod recorded;
 pub(crate) mod stamp;
 mod system;
 

@@ -37,6 +37,8 @@ pub(super) fn loads(title: String) -> Table {
         "readers' CPU s",
         "p50 ms",
         "p99 ms",
+        "since record p50",
+        "p99",
         "lost",
         "repeated",
         "closed",
@@ -55,6 +57,8 @@ pub(super) fn load(table: &mut Table, name: &str, load: &Load) {
         format!("{:.2}", load.client_cpu_s_per_million),
         format!("{:.2}", load.p50_ms),
         format!("{:.2}", load.p99_ms),
+        or_dash(load.recorded_p50_ms.map(|ms| format!("{ms:.2}"))),
+        or_dash(load.recorded_p99_ms.map(|ms| format!("{ms:.2}"))),
         load.lost.to_string(),
         load.repeated.to_string(),
         load.closed.to_string(),
@@ -116,7 +120,6 @@ pub(super) fn run(options: &Options, systems: &[Measured], ceiling: &Ceiling) {
 }
 
 fn idle_row(table: &mut Table, name: &str, idle: &Idle) {
-    let or_dash = |figure: Option<String>| figure.unwrap_or_else(|| "-".to_owned());
     table.row([
         name.to_owned(),
         thousands(idle.bytes_per_stream),
@@ -126,4 +129,8 @@ fn idle_row(table: &mut Table, name: &str, idle: &Idle) {
         format!("{:.1}", idle.memory_left_percent),
         or_dash(idle.idle_cpu_percent_per_1000.map(|percent| format!("{percent:.2}"))),
     ]);
+}
+
+fn or_dash(figure: Option<String>) -> String {
+    figure.unwrap_or_else(|| "-".to_owned())
 }

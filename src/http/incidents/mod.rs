@@ -2,6 +2,7 @@
 
 mod list;
 mod statistics;
+mod story;
 mod view;
 
 use poem::http::StatusCode;
@@ -25,6 +26,8 @@ use crate::incidents::{self, NotReported, Reported};
 use crate::log::{Head, read};
 use list::{Order, page};
 pub use statistics::{Open, Statistics, Time};
+pub use story::Stories;
+use story::within;
 use view::{
     Assignment, IncidentChanges, IncidentPage, IncidentView, MergeTarget, NewComment, NewIncident, Reason, StatusStep,
 };
@@ -249,21 +252,6 @@ impl Incidents {
         let decide = move || change(who.clone(), name.clone(), command.clone());
         done(carry_out(caller, decide).await)
     }
-}
-
-/// Whoever acts on an incident goes on with its story: what they do has the correlation id of its report.
-async fn within(caller: Caller, name: &str) -> Result<Caller, Problem> {
-    if caller.names_story {
-        return Ok(caller);
-    }
-    let id = match name.parse() {
-        Ok(id) => Some(id),
-        Err(_key) => incidents::named(&caller.app.database, name).await?.map(|incident| incident.id),
-    };
-    // That there is none is the command's to say: a key that was used for something else comes first.
-    let Some(id) = id else { return Ok(caller) };
-    let report = read::stream(&caller.app.database, &incidents::stream(id), 0, 1).await?;
-    Ok(caller.within(report.first().map(|event| event.correlation_id)))
 }
 
 async fn create(caller: Caller, id: Uuid, body: NewIncident) -> Result<Decision, Problem> {
