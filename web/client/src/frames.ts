@@ -1,5 +1,3 @@
-import { createParser } from 'eventsource-parser';
-
 /** Longest frame in characters. The server's largest event has 256 KiB of data. */
 const MOST_CHARS = 4_194_304;
 
@@ -30,39 +28,35 @@ export interface FrameHandlers {
  * Throws when a frame is too long to be one of ours.
  */
 export function frameReader(handlers: FrameHandlers): (bytes: Uint8Array) => void {
-  // The parser takes away the byte order mark; were the decoder to do it too, two of them would be.
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  let tooLong = false;
-  // The parser tells an id before it tells, or does not tell, the data that came with it.
-  let alone: number | undefined;
-  const flush = () => {
-    const id = alone;
-    alone = undefined;
-    if (id !== undefined) handlers.bookmark(id);
+  const decoder = new TextDecoder(); // which takes away the byte order mark, once
+  /** The line whose end has not come yet. */
+  let rest = '';
+  /** The last line ended with CR: an LF that comes next is of the same end. */
+  let endedWithCr = false;
+  let id: number | undefined;
+  let event = '';
+  let data: string | undefined;
+  const take = (line: string) => {
+    if (line === '') return end();
+    const [, field, value = ''] = /^([^:]*)(?:: ?)?(.*)$/s.exec(line) ?? [];
+    if (field === 'event') event = value;
+    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
+    if (field === 'id' && !value.includes('\0')) id = /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+    if (field === 'retry' && /^\d+$/.test(value)) handlers.retry(Number(value));
   };
-  const parser = createParser({
-    maxBufferSize: MOST_CHARS,
-    onEvent: ({ id, event = '', data }) => {
-      if (id === undefined) flush();
-      else alone = undefined;
-      handlers.frame({ id: position(id), event, data });
-    },
-    onId: (id) => {
-      flush();
-      alone = position(id);
-    },
-    onRetry: (ms) => handlers.retry(ms),
-    onError: (error) => {
-      tooLong ||= error.type === 'max-buffer-size-exceeded';
-    },
-  });
+  const end = () => {
+    if (data !== undefined) handlers.frame({ id, event, data });
+    else if (id !== undefined) handlers.bookmark(id);
+    id = data = undefined;
+    event = '';
+  };
   return (bytes) => {
-    parser.feed(decoder.decode(bytes, { stream: true }));
-    flush();
-    if (tooLong) throw new Error('a frame is longer than any of Signalbox');
+    const text = decoder.decode(bytes, { stream: true });
+    if (text === '') return; // a part of a character
+    const lines = (rest + (endedWithCr ? text.replace(/^\n/, '') : text)).split(/\r\n|\r|\n/);
+    endedWithCr = text.endsWith('\r');
+    rest = lines.pop() ?? '';
+    lines.forEach(take);
+    if (rest.length + (data?.length ?? 0) > MOST_CHARS) throw new Error('a frame is longer than any of Signalbox');
   };
-}
-
-function position(id: string | undefined): number | undefined {
-  return id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : undefined;
 }

@@ -35,7 +35,7 @@ export function createReporter(report: (report: Report) => void, now: () => numb
     /** Reports the time in the present state so far. */
     lap: () => uptime(now()),
     event(event: EventOf) {
-      if (before?.state !== 'live' || now() - sampledAt < SAMPLE_MS) return;
+      if (before?.state !== 'live' || now() - sampledAt < SAMPLE_MS || isHidden()) return;
       sampledAt = now();
       const recordedAt = Date.parse(event.recorded_at);
       painted(() => report({ kind: 'latency', seq: event.seq, ms: now() - recordedAt }));
@@ -52,8 +52,8 @@ type Sent = components['schemas']['ClientReport'];
 type Body = { [List in keyof Sent]-?: NonNullable<Sent[List]> };
 
 /**
- * Reports to the server's metrics: gathered, once a minute, when the page is hidden and at the end. What does not
- * arrive is lost: these are only numbers, and nothing waits for them.
+ * Reports to the server's metrics: gathered, once a minute while the page is seen, when it is hidden and at the end.
+ * What does not arrive is lost: these are only numbers, and nothing waits for them.
  */
 export function createServerReporter({ base, auth, world }: Asker) {
   let body: Body = { fallbacks: [], uptimes: [], latencies_ms: [] };
@@ -77,12 +77,12 @@ export function createServerReporter({ base, auth, world }: Asker) {
   const flush = () => void send().catch(() => {});
   const again = () => {
     cancel = world.after(SEND_MS, () => {
-      flush();
+      if (!isHidden()) flush();
       again();
     });
   };
   again();
-  const hidden = () => globalThis.document.visibilityState === 'hidden' && flush();
+  const hidden = () => isHidden() && flush();
   globalThis.document?.addEventListener?.('visibilitychange', hidden);
   return {
     ...reporter,
@@ -96,9 +96,21 @@ export function createServerReporter({ base, auth, world }: Asker) {
   };
 }
 
-/** Calls after the next frame is painted; where nothing is painted, once the handlers are through. */
+/**
+ * Calls after the next frame is painted; where nothing is painted, once the handlers are through. Never, if the page is
+ * hidden first: its frame comes when somebody is back, who has not waited for it.
+ */
 function painted(call: () => void): void {
-  const frame = globalThis.requestAnimationFrame;
-  if (frame) frame(() => setTimeout(call));
-  else queueMicrotask(call);
+  const { document, requestAnimationFrame } = globalThis;
+  if (!requestAnimationFrame) return queueMicrotask(call);
+  const forget = () => cancelAnimationFrame(frame);
+  const frame = requestAnimationFrame(() => {
+    document?.removeEventListener('visibilitychange', forget);
+    setTimeout(call);
+  });
+  document?.addEventListener('visibilitychange', forget, { once: true });
+}
+
+function isHidden(): boolean {
+  return globalThis.document?.visibilityState === 'hidden';
 }

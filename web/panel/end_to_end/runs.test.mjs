@@ -1,14 +1,13 @@
 // Runbooks and their runs, as an operator sees them: from the form to the last of 100,000 lines.
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { axeFinds } from './axe.mjs';
 import { until, world } from './world.mjs';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Lines of the long run. */
 const LINES = 100_000;
 /** Longest that the long run may take, on a machine that does other things too. In ms. */
@@ -28,8 +27,9 @@ before(async () => {
   const colours = String.raw`printf '\033[32mok\033[0m \033[1;31mfailed\033[0m \033[48;5;94mground\033[0m <b>bold</b>\n'`;
   const commands = {
     greet: shell(`${colours}; for n in 1 2 3; do echo "hello $1 $n"; sleep 0.4; done; echo "beware" >&2`),
-    count: shell(`seq -f 'line %.0f of the long run' 1 ${LINES}`),
+    count: shell(`seq -f 'line %.0f of the long run' 1 "$1"`),
     wait: shell(`while [ ! -e '${folder}/go' ]; do echo tick; sleep 0.1; done`),
+    flood: shell(`while [ ! -e '${folder}/dry' ]; do seq 20; sleep 0.02; done`),
     fail: shell('echo "cannot reach it" >&2; exit 3'),
   };
   const file = join(folder, 'commands.json');
@@ -48,23 +48,25 @@ const isStatus = (id, status) =>
     const now = await here.call('GET', `/executions/${id}`);
     return now.status === status || now;
   });
+/** Says hello, asks whether that was polite, and rests. */
+const greeting = {
+  name: 'Greet a server',
+  inputs: [
+    { name: 'server', description: 'Which one', required: true },
+    { name: 'token', secret: true, required: true },
+    { name: 'times', kind: 'integer', default: 3 },
+    { name: 'zone', kind: 'choice', choices: ['north', 'south'] },
+  ],
+  steps: [
+    { name: 'Greet', command: { name: 'greet', arguments: ['{{inputs.server}}'] } },
+    { name: 'Ask', approval: { prompt: 'Was {{inputs.server}} polite?' }, timeout_s: 600 },
+    { name: 'Breathe', wait: { seconds: 1 } },
+  ],
+};
 const texts = (page) => page.locator('.line-text').allTextContents();
 
 test('a runbook is run from its form, its lines arrive live, it is approved, and it succeeds', async () => {
-  const runbook = await write({
-    name: 'Greet a server',
-    inputs: [
-      { name: 'server', description: 'Which one', required: true },
-      { name: 'token', secret: true, required: true },
-      { name: 'times', kind: 'integer', default: 3 },
-      { name: 'zone', kind: 'choice', choices: ['north', 'south'] },
-    ],
-    steps: [
-      { name: 'Greet', command: { name: 'greet', arguments: ['{{inputs.server}}'] } },
-      { name: 'Ask', approval: { prompt: 'Was {{inputs.server}} polite?' }, timeout_s: 600 },
-      { name: 'Breathe', wait: { seconds: 1 } },
-    ],
-  });
+  await write(greeting);
   const { page, context, errors } = await here.open('/runbooks');
   await page.getByRole('link', { name: 'Greet a server', exact: true }).click();
   await page.getByRole('heading', { name: 'Greet a server' }).waitFor();
@@ -113,7 +115,8 @@ test('a runbook is run from its form, its lines arrive live, it is approved, and
 });
 
 test('a run of 100,000 lines is scrolled, searched and linked to', async (t) => {
-  const runbook = await write({ name: 'Count far', steps: [{ name: 'Count', command: { name: 'count' } }] });
+  const count = { name: 'count', arguments: [String(LINES)] };
+  const runbook = await write({ name: 'Count far', steps: [{ name: 'Count', command: count }] });
   const { id } = await run(runbook);
   const { page, context, errors } = await here.open(`/runs/${id}`);
   // While it prints, the end is followed.
@@ -215,6 +218,66 @@ test('what is printed while one reads elsewhere moves nothing, and is counted', 
   await context.close();
 });
 
+test('any scroll up ends following, however fast it prints, and the end begins it again', async () => {
+  const runbook = await write({ name: 'Flood', steps: [{ name: 'Print', command: { name: 'flood' } }] });
+  const { id } = await run(runbook);
+  const { page, context, errors } = await here.open(`/runs/${id}`, { viewport: { width: 1280, height: 500 } });
+  const lines = page.locator('.lines');
+  const pill = page.locator('.pill-end .pill', { hasText: /[\d,]+ new lines/ });
+  const top = () => lines.evaluate(({ scrollTop }) => scrollTop);
+  const moreIsCounted = async () => {
+    const before = await pill.textContent();
+    await until('more is counted', async () => (await pill.textContent()) !== before);
+  };
+  await until('there is more than fits', () => lines.evaluate((all) => all.scrollHeight > all.clientHeight + 2000));
+
+  // The bar is dragged, and lines are painted before the page hears of it.
+  const [dragged, painted] = await lines.evaluate(async (element) => {
+    const unheard = (event) => event.stopImmediatePropagation();
+    addEventListener('scroll', unheard, { capture: true });
+    element.scrollTop -= 300;
+    const to = element.scrollTop;
+    await new Promise((resolve) => {
+      const observer = new MutationObserver(resolve);
+      observer.observe(element, { attributes: true, childList: true, subtree: true });
+    });
+    removeEventListener('scroll', unheard, { capture: true });
+    element.dispatchEvent(new Event('scroll'));
+    return [to, element.scrollTop];
+  });
+  assert.equal(painted, dragged);
+  await moreIsCounted();
+  assert.equal(await top(), dragged);
+
+  // Where it is when a key is pressed: a moment before, it would be somewhere else.
+  await lines.evaluate((element) => {
+    addEventListener('keydown', () => (globalThis.pressedAt = element.scrollTop), { capture: true });
+  });
+  const isHigher = () => lines.evaluate(({ scrollTop }) => scrollTop < globalThis.pressedAt);
+  await lines.focus();
+  for (const key of ['PageUp', 'ArrowUp', 'Shift+Space', 'Home']) {
+    await page.keyboard.press('End');
+    await pill.waitFor({ state: 'detached' });
+    await until('the end is shown', () =>
+      lines.evaluate((all) => all.scrollHeight - all.scrollTop - all.clientHeight < 2),
+    );
+    await page.keyboard.press(key);
+    await pill.waitFor();
+    await until(`${key} leads upwards`, isHigher);
+    await moreIsCounted();
+    assert.ok(await isHigher(), `${key} is not taken back`);
+  }
+  // By the wheel to the end, which is further away every moment.
+  await lines.hover();
+  await page.mouse.wheel(0, 1_000_000_000);
+  await pill.waitFor({ state: 'detached' });
+  await writeFile(join(folder, 'dry'), '');
+  await page.locator('.run-title .chip[data-status=succeeded]').waitFor();
+  assert.equal(await pill.count(), 0);
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
 test('a run is cancelled, another fails and goes on, each from the page', async () => {
   const asking = await write({ name: 'Patient', steps: [{ name: 'Ask', approval: { prompt: 'Now?' } }] });
   const failing = await write({ name: 'Broken', steps: [{ name: 'Try', command: { name: 'fail' } }] });
@@ -281,60 +344,36 @@ test('a runbook is written, refused at its line, saved, changed, and put away', 
   await context.close();
 });
 
-const looks = { light: [1280, 360], dark: [1280, 360] };
-for (const [colorScheme, widths] of Object.entries(looks)) {
-  test(`axe finds nothing on these pages in ${colorScheme}, and nothing is wider than ${widths.join(' or ')} px`, async () => {
-    const { items: runs } = await here.call('GET', '/executions?limit=200');
-    const of = (status, name) => runs.find((one) => one.status === status && (!name || one.definition.name === name));
-    const asking = await write({
-      name: `Asks in ${colorScheme}`,
-      steps: [{ name: 'Ask', approval: { prompt: 'Now?' } }],
-    });
-    const waiting = await run(asking);
-    await isStatus(waiting.id, 'waiting_approval');
-    const greeted = of('succeeded', 'Greet a server');
-    const paths = [
-      '/runbooks',
-      '/runbooks?q=nothing',
-      `/runbooks/${greeted.runbook_id}`,
-      `/runbooks/${greeted.runbook_id}?run=1`,
-      `/runbooks/${greeted.runbook_id}/edit`,
-      '/runbooks/new',
-      '/runs',
-      '/runs?status=queued',
-      `/runs/${greeted.id}`,
-      `/runs/${of('failed').id}`,
-      `/runs/${waiting.id}`,
-      `/runs/${of('succeeded', 'Count far').id}#L500`,
-    ];
-    const { page, context, errors } = await here.open('/', { colorScheme, bypassCSP: true, reducedMotion: 'reduce' });
-    await page.addInitScript(axe);
-    const found = [];
-    for (const path of paths) {
-      for (const width of widths) {
-        await page.setViewportSize({ width, height: 760 });
-        await page.goto('about:blank'); // so that an address that differs in its line alone is loaded, too
-        await page.goto(here.server.url + path);
-        await page.locator('.badge[data-state=live]').waitFor();
-        await page.locator('main h1, main .state').first().waitFor();
-        await until('nothing is loading', async () => (await page.locator('.loading').count()) === 0);
-        const { violations } = await page.evaluate(() =>
-          globalThis.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
-        );
-        for (const { id, impact, nodes } of violations) {
-          if (impact !== 'serious' && impact !== 'critical') continue;
-          found.push(
-            `${path} ${width}: ${id}: ${nodes
-              .slice(0, 3)
-              .map((node) => node.html)
-              .join(' ')}`,
-          );
-        }
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        if (overflow > 0) found.push(`${path} is ${overflow} px wider than ${width}`);
-      }
-    }
-    assert.deepEqual([...found, ...errors], []);
-    await context.close();
-  });
-}
+test('axe finds nothing on these pages, light and dark, wide and narrow', async () => {
+  const asks = { name: 'Asks', steps: [{ name: 'Ask', approval: { prompt: 'Now?' } }] };
+  const fails = { name: 'Fails', steps: [{ name: 'Try', command: { name: 'fail' } }] };
+  const long = { name: 'Long', steps: [{ name: 'Count', command: { name: 'count', arguments: ['1000'] } }] };
+  const [greet] = greeting.steps;
+  const greets = { ...greeting, name: 'Only greets', steps: [greet, { name: 'Breathe', wait: { seconds: 1 } }] };
+  const shown = async (definition, status, body) => {
+    const { id } = await run(await write(definition), body);
+    await isStatus(id, status);
+    return here.call('GET', `/executions/${id}`);
+  };
+  const [greeted, failed, waiting, counted] = await Promise.all([
+    shown(greets, 'succeeded', { inputs: { server: 'db-1', token: 'abcdef' } }),
+    shown(fails, 'failed'),
+    shown(asks, 'waiting_approval'),
+    shown(long, 'succeeded'),
+  ]);
+  const found = await axeFinds(here, [
+    '/runbooks',
+    '/runbooks?q=nothing',
+    `/runbooks/${greeted.runbook_id}`,
+    `/runbooks/${greeted.runbook_id}?run=1`,
+    `/runbooks/${greeted.runbook_id}/edit`,
+    '/runbooks/new',
+    '/runs',
+    '/runs?status=queued',
+    `/runs/${greeted.id}`,
+    `/runs/${failed.id}`,
+    `/runs/${waiting.id}`,
+    `/runs/${counted.id}#L500`,
+  ]);
+  assert.deepEqual(found, []);
+});

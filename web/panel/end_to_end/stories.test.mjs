@@ -113,3 +113,41 @@ test('streams are switched off: it says Polling, stays current, and is live agai
   await watching.context.close();
   await switching.context.close();
 });
+
+test('what a browser sees of its connection is in the metrics: its time, how late a change was shown, that it polled', async () => {
+  const { access_token } = await here.server.login();
+  const metrics = async () => {
+    const response = await fetch(`${here.server.url}/metrics`, {
+      headers: { Authorization: `Bearer ${access_token}` },
+    });
+    const text = await response.text();
+    const value = (name) =>
+      Number(
+        text
+          .split('\n')
+          .find((line) => line.startsWith(`${name} `))
+          ?.slice(name.length) ?? 0,
+      );
+    return {
+      live_s: value('signalbox_client_state_seconds_total{name="live"}'),
+      painted: value('signalbox_client_commit_to_render_seconds_count'),
+      disabled: value('signalbox_client_fallbacks_total{name="disabled"}'),
+    };
+  };
+  const before = await metrics();
+  const { page, context, errors } = await here.open('/incidents');
+  await here.report('To be painted');
+  await page.getByRole('link', { name: 'To be painted' }).waitFor();
+  // A latency ends behind the frame.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+  await here.call('POST', '/system/streams/disable', { reason: 'A drill' });
+  await page.locator('.badge[data-state=polling]').waitFor();
+  await page.goto('about:blank'); // who leaves says how it went
+  await until('all of it is counted', async () => {
+    const now = await metrics();
+    return (now.live_s > before.live_s && now.painted > before.painted && now.disabled > before.disabled) || now;
+  });
+  await here.call('POST', '/system/streams/enable', { reason: 'It is over' });
+  assert.deepEqual(errors, []);
+  await context.close();
+});

@@ -8,12 +8,15 @@ import { Button } from '../../widgets/button.tsx';
 import { useGlow } from '../../widgets/glow.ts';
 import { Failed, Loading } from '../../widgets/states.tsx';
 import { Icon } from '../../widgets/icon.tsx';
-import { Ago, exactly, length } from '../../widgets/time.tsx';
+import { Ago, exactly, Until } from '../../widgets/time.tsx';
 import { deliveriesKey, type Delivery, rulesQuery } from '../notifications/query.ts';
 
 const STATUSES = ['pending', 'sent', 'failed', 'skipped'] as const;
-/** While something waits, it is asked so often: that it was put in the queue is no event. In ms. */
-const LOOK_MS = 4000;
+/**
+ * While something waits, it is asked so often: what comes into the queue behind it is no event. Whatever becomes of it
+ * is one, and appears at once. In ms.
+ */
+const LOOK_MS = 15_000;
 
 /** What became of what the channel was to send. */
 export function Deliveries({ channel }: { channel: string }) {
@@ -105,9 +108,9 @@ function Row({ delivery, rule }: { delivery: Delivery; rule: string | undefined 
           <span className="soft delivery-why">
             {reason ? reasonOf(reason) : status === 'pending' && 'waits for its turn'}
             {status === 'pending' && next_attempt_at && attempts.length > 0 && (
-              <span title={exactly(next_attempt_at)}>
-                , again in {length((Date.parse(next_attempt_at) - Date.now()) / 1000)}
-              </span>
+              <>
+                , again in <Until at={next_attempt_at} />
+              </>
             )}
           </span>
           <span className="soft">

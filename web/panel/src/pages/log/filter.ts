@@ -8,7 +8,7 @@ export interface LogFilter {
   stream?: string;
   /** Done by: an id such as `user:0198…`, or the name they had then. */
   actor?: string;
-  /** What followed from one first command. */
+  /** Of one story: what shares its correlation. */
   correlation?: string;
   /** Recorded at this time or later, and before this time; RFC 3339. */
   since?: string;
@@ -24,7 +24,7 @@ export const NARROWING = {
   types: 'type',
   stream: 'stream',
   actor: 'by',
-  correlation: 'from the command of',
+  correlation: 'of the story',
   since: 'since',
   until: 'until',
   before: 'before',

@@ -96,7 +96,7 @@ function MoreFilters({ filter, change, onClose }: { filter: LogFilter; change: C
         name="correlation"
         pattern="[0-9a-fA-F\-]{36}"
         defaultValue={filter.correlation}
-        hint="All that followed from one first command"
+        hint="All events of one story"
       />
       <TextField
         label="Before number"

@@ -154,7 +154,7 @@ function Side({ run }: { run: Run }) {
           Its events
         </Link>
         <Link to="/runs" search={{ correlation: run.correlation_id } as never}>
-          All from the same first command
+          All runs of the same story
         </Link>
       </p>
     </>

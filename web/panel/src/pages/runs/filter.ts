@@ -28,7 +28,7 @@ export interface RunFilter {
   /** Its id. */
   runbook?: string;
   trigger?: RunTrigger;
-  /** What followed from one first command. */
+  /** Of one story: what shares its correlation. */
   correlation?: string;
 }
 

@@ -68,7 +68,7 @@ function RunFilters({ filter }: { filter: RunFilter }) {
       {filter.runbook && (
         <Token words={runbook.data?.definition.name ?? 'one runbook'} remove={() => change({ runbook: undefined })} />
       )}
-      {filter.correlation && <Token words="from one first command" remove={() => change({ correlation: undefined })} />}
+      {filter.correlation && <Token words="of one story" remove={() => change({ correlation: undefined })} />}
     </div>
   );
 }
