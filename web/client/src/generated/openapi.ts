@@ -1182,7 +1182,8 @@ export interface paths {
         put?: never;
         /**
          * Send a test, now
-         * @description Past the queue, and also where the channel is disabled; the answer says what the receiver said.
+         * @description Past the queue, and also where the channel is disabled; the answer says what the receiver said. Asked again with
+         *     the same `Idempotency-Key`, it is answered again, and nothing is sent.
          *
          *     Needs the permission `notifications.write`.
          */
@@ -12332,8 +12333,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done, or nothing to do. */
             200: {
                 headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
                     [name: string]: unknown;
                 };
                 content: {
