@@ -9427,6 +9427,11 @@ export interface operations {
                 execution?: string;
                 /** @description Words or parts of words, all of them somewhere in the message, in any case; within `"` they are one piece. */
                 q?: string;
+                /**
+                 * @description A member of the lines' fields as `key:value`, such as `status:200`; several must all be there. The key ends at
+                 *     the first colon. Numbers are compared as numbers, all else as it stands in JSON without quotation marks.
+                 */
+                field?: string[];
                 /** @description The batch of the event `log.added` with this `seq`. */
                 seq?: number;
                 /** @description Default `-at`: the newest first. */
@@ -9711,6 +9716,8 @@ export interface operations {
                 execution?: string;
                 /** @description Words, as in a search. */
                 q?: string;
+                /** @description A member of the lines' fields as `key:value`; several must all be there. */
+                field?: string[];
                 /** @description `ndjson` (default): a `LogLine` per line. `text`: messages alone, each as it came. */
                 format?: components["schemas"]["LogFormat"];
             };
@@ -9804,6 +9811,8 @@ export interface operations {
                 execution?: string;
                 /** @description Words, as in a search. */
                 q?: string;
+                /** @description A member of the lines' fields as `key:value`; several must all be there. */
+                field?: string[];
                 /** @description At most about so many, 1 to 400; default 60. They last a round number of seconds, minutes, hours or days. */
                 buckets?: number;
             };
