@@ -5029,6 +5029,11 @@ export interface components {
             permissions: string[];
             /** @description By name. */
             roles: string[];
+            /**
+             * Format: date-time
+             * @description When they last signed in here; absent where they never did, and in the answer to a command.
+             */
+            signed_in_at?: string | null;
             /** @description What they sign in with; it never changes. */
             username: string;
             /**
