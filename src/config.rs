@@ -111,6 +111,9 @@ pub struct ServeConfig {
     /// [default: none]. The metadata addresses of clouds stay closed.
     #[arg(long, env = "SIGNALBOX_EGRESS_ALLOW", value_delimiter = ',')]
     pub egress_allow: Vec<IpNet>,
+    /// PEM file with authorities that certificates may be signed by, beside those that this machine trusts [default: none].
+    #[arg(long, env = "SIGNALBOX_EGRESS_CA_FILE")]
+    pub egress_ca_file: Option<PathBuf>,
     /// Server that mail notifications go through, such as `smtps://user:password@mail.example.org`, or
     /// `smtp://…?tls=required` for STARTTLS [default: none, and no mail].
     #[arg(long, env = "SIGNALBOX_SMTP_URL", hide_env_values = true)]

@@ -13,7 +13,7 @@ use crate::domain::permission::LOGS_READ;
 use crate::log::{NewEvent, State, Write, stamp};
 
 pub use keep::{index_words, keep, keep_on};
-pub use search::{Bucket, Found, Place, Search, context, histogram, page};
+pub use search::{Bucket, Field, Found, Place, Search, context, histogram, page};
 
 /// The name of a source's stream. A command writes each stream once, so it has one batch of each source.
 pub fn stream(source: &str) -> String {

@@ -18,7 +18,7 @@ use crate::config::{DatabaseConfig, ServeConfig};
 use crate::demo::{self, DemoOptions};
 use crate::domain::permission::SYSTEM_READ;
 use crate::domain::system;
-use crate::egress::Egress;
+use crate::egress::{Egress, Trust};
 use crate::forget::forget;
 use crate::http::{
     self, App, Denials, Exports, InFlight, Passwords, Stories, identity::Identities, limits::Limits, token::Tokens,
@@ -178,19 +178,21 @@ impl Server {
         metrics.know_types(registry.all().map(|kind| kind.name));
         let background = Database::named(BACKGROUND_NAME, &backend.pooled, BACKGROUND_POOL)?;
         let egress = Egress::new(&config.egress_allow);
+        let trust = Trust::read(config.egress_ca_file.as_deref())?;
         let allowed = Allowed::read(config.commands.as_deref())?;
         let app = Arc::new(App {
             allowed,
             wake: Arc::new(Wake::default()),
             tokens: Tokens::new(&secret, config.access_token_s),
-            identities: Identities::new(&config)?,
+            identities: Identities::new(&config, &trust)?,
             denials: Denials::default(),
             exports: Exports::default(),
             limits: Limits::new(config.stream_opens_per_s, config.requests_per_s),
             passwords: Passwords::new(config.sign_ins_per_minute, config.refreshes_per_minute)?,
             checker: Checker::new(background.clone(), appender.clone(), egress.clone()),
             egress,
-            sender: Sender::new(config.smtp_url.as_deref(), &config.smtp_from)?,
+            sender: Sender::new(&trust, config.smtp_url.as_deref(), &config.smtp_from)?,
+            trust,
             protection: Protection::new(config.memory_mib, started_at),
             config,
             database,

@@ -51,11 +51,24 @@ pub fn json(state: &impl serde::Serialize) -> String {
 /// # Errors
 /// The database did not answer.
 pub async fn show(database: &Database, name: &str) -> Result<(Head, Option<User>), QueryError> {
+    let (head, found) = shown(database, name).await?;
+    Ok((head, found.map(|(user, _)| user)))
+}
+
+/// The same with when they last signed in here; `None`: never.
+///
+/// # Errors
+/// The database did not answer.
+pub async fn shown(
+    database: &Database,
+    name: &str,
+) -> Result<(Head, Option<(User, Option<OffsetDateTime>)>), QueryError> {
     let id: Option<Uuid> = name.parse().ok();
     let username = id.is_none().then(|| name.to_lowercase());
     let row = database.query_one(include_str!("../sql/queries/user_show.sql"), &[&id, &username]).await?;
     let state: Option<Json<User>> = row.try_get("state")?;
-    Ok((Head { epoch: row.try_get("epoch")?, seq: row.try_get("seq")? }, state.map(|Json(user)| user)))
+    let signed_in_at = row.try_get("signed_in_at")?;
+    Ok((Head { epoch: row.try_get("epoch")?, seq: row.try_get("seq")? }, state.map(|Json(user)| (user, signed_in_at))))
 }
 
 /// Whether anybody but this user may do everything.

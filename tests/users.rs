@@ -449,3 +449,31 @@ async fn refreshing_has_a_limit_for_each_session() {
     let others = json!({ "refresh_token": other["refresh_token"] });
     assert_eq!(server.anonymous().post("/api/v1/auth/refresh", others).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_list_says_when_each_signed_in_last_and_that_some_never_did() {
+    let world = world().await;
+    let server = world.serve().await;
+    let admin = server.admin().await;
+    for (username, kind) in [("olga", "person"), ("robot", "service_account")] {
+        let body = json!({ "username": username, "name": username, "kind": kind });
+        assert_eq!(admin.post(USERS, body).await.status, 201);
+    }
+    let vera = world.user("vera", Role::Viewer).await;
+    let mut before = String::new();
+    for again in [false, true] {
+        server.anonymous().sign_in("vera", PASSWORD).await;
+        let listed = admin.get(USERS).await.json["items"].clone();
+        let at = |username: &str| {
+            let users = listed.as_array().unwrap();
+            users.iter().find(|user| user["username"] == username).unwrap()["signed_in_at"].clone()
+        };
+        assert_eq!([at("olga"), at("robot")], [Value::Null, Value::Null]);
+        assert!(at("admin").is_string() && at("vera").as_str() > Some(before.as_str()), "{again}: {listed}");
+        assert_eq!(admin.get(&format!("{USERS}/vera")).await.json["signed_in_at"], at("vera"));
+        before = at("vera").as_str().unwrap().to_owned();
+    }
+    // Signed out, they were here all the same.
+    execute(&world.owner, &format!("update sessions set ended_at = now() where user_id = '{}'", vera.id)).await;
+    assert_eq!(admin.get(&format!("{USERS}/vera")).await.json["signed_in_at"], before.as_str());
+}

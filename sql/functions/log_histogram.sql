@@ -2,7 +2,7 @@
 -- Takes   the parameters of log_filter that a list has; width_s: bigint, seconds of a bucket
 -- Returns a row per bucket and level that has lines: its beginning, the level, how many
 create or replace function log_histogram(since timestamptz, before timestamptz, lowest smallint, source text, server text,
-                                         execution uuid, words text[], width_s bigint)
+                                         execution uuid, words text[], fields_wanted json, width_s bigint)
 returns table (beginning timestamptz, level smallint, lines bigint)
 language plpgsql stable
 set search_path = pg_catalog, public, pg_temp
@@ -11,5 +11,5 @@ as $$
 begin
   return query execute format(
     'select date_bin(make_interval(secs => %s), at, ''epoch''), level, count(*) from log_lines where %s group by 1, 2 order by 1, 2',
-    width_s, log_filter(since, before, lowest, source, server, execution, words, null, null));
+    width_s, log_filter(since, before, lowest, source, server, execution, words, fields_wanted, null, null));
 end $$;

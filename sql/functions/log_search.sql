@@ -4,7 +4,7 @@
 -- Returns whole lines
 create or replace function log_search(
   since timestamptz, before timestamptz, lowest smallint, source text, server text, execution uuid, words text[],
-  batch bigint, upto bigint, place_at timestamptz, place_seq bigint, place_line int, descending boolean, most bigint
+  fields_wanted json, batch bigint, upto bigint, place_at timestamptz, place_seq bigint, place_line int, descending boolean, most bigint
 ) returns setof log_lines
 language plpgsql stable
 set search_path = pg_catalog, public, pg_temp
@@ -18,5 +18,5 @@ declare
 begin
   return query execute format(
     'select * from log_lines where %s %s order by at %3$s, seq %3$s, line %3$s limit %4$s',
-    log_filter(since, before, lowest, source, server, execution, words, batch, upto), behind, direction, most);
+    log_filter(since, before, lowest, source, server, execution, words, fields_wanted, batch, upto), behind, direction, most);
 end $$;

@@ -2,4 +2,4 @@
 -- Takes   the parameters of log_histogram
 -- Returns epoch, head, beginning, level, lines; at least one row, with nulls when nothing fits
 select h.epoch, h.seq as head, b.*
-  from log_head h left join log_histogram($1, $2, $3, $4, $5, $6, $7, $8) b on true;
+  from log_head h left join log_histogram($1, $2, $3, $4, $5, $6, $7, $8, $9) b on true;

@@ -6,6 +6,7 @@
 
 mod host;
 mod range;
+mod trust;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use host::Host;
+pub use trust::{Trust, distrusted};
 
 /// A resolver that takes longer is as good as none.
 const LOOKUP_WAIT: Duration = Duration::from_secs(5);

@@ -108,8 +108,11 @@ async fn attempt(caller: &Caller, decided: Result<Decision, Problem>) -> Result<
     }
 }
 
-/// What the caller's key was answered before, if it was.
-async fn replay(caller: &Caller) -> Result<Option<Carried>, Problem> {
+/// What the caller's key was answered before, if it was. A decision that reaches out into the world asks first.
+///
+/// # Errors
+/// 422 for a key that was used for something else; 503 when the database does not answer.
+pub async fn replay(caller: &Caller) -> Result<Option<Carried>, Problem> {
     let Some(key) = caller.idempotency(String::new()) else { return Ok(None) };
     let stored = read::reply(&caller.app.database, &key).await?;
     stored.map(|stored| again(caller, &stored)).transpose()

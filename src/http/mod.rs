@@ -60,7 +60,7 @@ pub use tokens::note_used_tokens;
 
 use crate::config::ServeConfig;
 use crate::domain::user::User;
-use crate::egress::Egress;
+use crate::egress::{Egress, Trust};
 use crate::hub::{Hub, Places, Protection, Reset};
 use crate::log::{Appender, Registry, read};
 use crate::metrics::Metrics;
@@ -91,6 +91,8 @@ pub struct App {
     pub appender: Appender,
     /// Where users may let it connect to.
     pub egress: Egress,
+    /// Whose word it takes for who answers there.
+    pub trust: Trust,
     /// Goes round and tests servers.
     pub checker: Checker,
     /// For webhooks and mail.

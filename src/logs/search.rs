@@ -33,10 +33,38 @@ pub struct Search {
     pub execution: Option<Uuid>,
     /// Pieces of text, all of them somewhere in the message, in any case.
     pub words: Vec<String>,
+    /// Members of the fields, all of them.
+    pub fields: Vec<Field>,
     /// Told of by the event with this `seq`.
     pub batch: Option<i64>,
     /// Recorded up to this position of the log.
     pub upto: Option<i64>,
+}
+
+impl Search {
+    fn fields(&self) -> Option<Json<&[Field]>> {
+        (!self.fields.is_empty()).then_some(Json(&self.fields))
+    }
+}
+
+/// A member of a line's fields, by its name and what it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Field {
+    key: String,
+    text: String,
+    /// The text as a number, if it is one: 200, 200.0 and 2e2 are one number, compared as doubles.
+    number: Option<f64>,
+}
+
+impl Field {
+    /// Of `key:value`; the key ends at the first colon.
+    pub fn parse(pair: &str) -> Option<Field> {
+        let (key, text) = pair.split_once(':').filter(|(key, _)| !key.is_empty())?;
+        let is_bare = text.trim() == text; // JSON allows white space around a number
+        let number = serde_json::from_str::<serde_json::Number>(text).ok().filter(|_| is_bare);
+        let number = number.and_then(|number| number.as_f64());
+        Some(Field { key: key.to_owned(), text: text.to_owned(), number })
+    }
 }
 
 /// Where a line stands in the order of all lists: time, then the order of recording.
@@ -104,6 +132,7 @@ pub async fn page(
             &search.server,
             &search.execution,
             &search.words,
+            &search.fields(),
             &search.batch,
             &search.upto,
             &behind.map(|place| place.at),
@@ -147,6 +176,7 @@ pub async fn histogram(database: &Database, search: &Search, width_s: i64) -> Re
             &search.server,
             &search.execution,
             &search.words,
+            &search.fields(),
             &width_s,
         ],
     )

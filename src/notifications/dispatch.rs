@@ -101,7 +101,7 @@ async fn work_off(app: &App, guard: Guard, channel: Uuid, enough: &CancellationT
         let secrets = store::secrets(&row);
         let outcome = app.sender.send(&app.egress, &channel.facts.target, &message, &secrets).await;
         let failing_s: Option<f64> = row.get("failing_s");
-        let of = Of { delivery: id, channel, event: Some(event), attempt: attempts + 1, failing_s, guard: Some(guard) };
+        let of = Of { delivery: id, channel, event, attempt: attempts + 1, failing_s, guard };
         record(app, of, &outcome).await?;
     }
     Ok(())

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use message::Message;
-pub use record::{Of, record};
+pub use record::tested;
 pub use sender::{Outcome, Sender};
 pub use webhook::target_host;
 

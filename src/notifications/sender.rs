@@ -1,15 +1,11 @@
 //! One attempt to send, and what came of it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use rustls::{ClientConfig, RootCertStore};
-use tokio_rustls::TlsConnector;
 
 use super::mail::Mailer;
 use super::{Message, webhook};
 use crate::domain::notification::Target;
-use crate::egress::Egress;
+use crate::egress::{Egress, Trust};
 
 /// For one attempt, from the look-up of the name to the last byte of the answer.
 pub(super) const ATTEMPT_WAIT: Duration = Duration::from_secs(15);
@@ -42,25 +38,18 @@ impl Outcome {
 
 /// All that sending needs, made once.
 pub struct Sender {
-    tls: TlsConnector,
+    trust: Trust,
     mailer: Option<Mailer>,
 }
 
 impl Sender {
-    /// With the certificates that this machine trusts. Without `smtp`, there is no mail.
+    /// To whom these authorities vouch for. Without `smtp`, there is no mail.
     ///
     /// # Errors
     /// The settings for mail cannot be read.
-    pub fn new(smtp: Option<&str>, from: &str) -> anyhow::Result<Sender> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mailer = smtp.map(|url| Mailer::new(url, from)).transpose()?;
-        Ok(Sender { tls: TlsConnector::from(Arc::new(client)), mailer })
+    pub fn new(trust: &Trust, smtp: Option<&str>, from: &str) -> anyhow::Result<Sender> {
+        let mailer = smtp.map(|url| Mailer::new(url, from, trust)).transpose()?;
+        Ok(Sender { trust: trust.clone(), mailer })
     }
 
     /// Whether mail can be sent at all.
@@ -72,7 +61,7 @@ impl Sender {
     pub async fn send(&self, egress: &Egress, target: &Target, message: &Message, secrets: &[Vec<u8>]) -> Outcome {
         let begun = Instant::now();
         let outcome = match (target, &self.mailer) {
-            (Target::Webhook { url }, _) => webhook::post(egress, &self.tls, url, message, secrets).await,
+            (Target::Webhook { url }, _) => webhook::post(egress, &self.trust, url, message, secrets).await,
             (Target::Mail { to }, Some(mailer)) => mailer.send(to, message).await,
             (Target::Mail { .. }, None) => Outcome::failed("mail_not_configured", "this server sends no mail"),
         };

@@ -2,6 +2,7 @@
 //!
 //! Redirects are not followed: who moves, says so to a person.
 
+use std::io;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -18,24 +19,17 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Message;
 use super::sender::{ATTEMPT_WAIT, Outcome};
-use crate::egress::{Egress, NotConnected};
+use crate::egress::{Egress, NotConnected, Trust, distrusted};
 
 /// Of the receiver's answer, kept for people.
 const RESPONSE_BYTES: usize = 1_024;
 
 /// Posts once.
-pub(super) async fn post(
-    egress: &Egress,
-    tls: &TlsConnector,
-    url: &str,
-    message: &Message,
-    secrets: &[Vec<u8>],
-) -> Outcome {
+pub(super) async fn post(egress: &Egress, trust: &Trust, url: &str, message: &Message, secrets: &[Vec<u8>]) -> Outcome {
     let Some((uri, host, port)) = parts(url) else { return Outcome::failed("malformed_url", "the URL cannot be used") };
     let deadline = Instant::now() + ATTEMPT_WAIT;
     let request = request(&uri, message, secrets, OffsetDateTime::now_utc());
@@ -46,7 +40,9 @@ pub(super) async fn post(
         }
         let name = host.trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(name).map_err(|error| Outcome::failed("malformed_url", error.to_string()))?;
-        let stream = tls.connect(name, stream).await.map_err(|error| Outcome::failed("tls", error.to_string()))?;
+        let untrusted =
+            |error: io::Error| Outcome::failed("tls", distrusted(&error).unwrap_or_else(|| error.to_string()));
+        let stream = trust.connector().connect(name, stream).await.map_err(untrusted)?;
         exchange(stream, request).await
     };
     let late = || Outcome::failed("timeout", format!("no answer within {} s", ATTEMPT_WAIT.as_secs()));

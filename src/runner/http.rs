@@ -1,6 +1,5 @@
 //! A request of a step, to wherever the guard of egress lets it go. No redirect is followed: it is an answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,14 +9,12 @@ use hyper::client::conn::http1::handshake;
 use hyper::{Request, Response, Uri, header};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use tokio_rustls::TlsConnector;
 
 use super::output::{Output, Source};
 use crate::domain::automation::{Http, Method, Values, render};
-use crate::egress::Egress;
+use crate::egress::{Egress, Trust, distrusted};
 
 /// Until a connection stands, TLS included.
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
@@ -31,7 +28,12 @@ const ANSWER_BYTES: usize = 64 << 10;
 ///
 /// # Cancellation
 /// The connection is closed; whether the other side did what was asked is not known.
-pub async fn send(egress: &Egress, wanted: &Http, values: &Values<'_>, output: &mut Output) -> Result<String, String> {
+pub async fn send(
+    (egress, trust): (&Egress, &Trust),
+    wanted: &Http,
+    values: &Values<'_>,
+    output: &mut Output,
+) -> Result<String, String> {
     let (uri, request) = request(wanted, values)?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let is_secure = uri.scheme_str() == Some("https");
@@ -40,10 +42,11 @@ pub async fn send(egress: &Egress, wanted: &Http, values: &Values<'_>, output: &
     let stream = egress.connect(&host, port, deadline).await.map_err(|error| error.to_string())?;
     let response = if is_secure {
         let name = ServerName::try_from(host).map_err(|_invalid| "no certificate can have this name".to_owned())?;
-        let connecting = TlsConnector::from(tls()?).connect(name, stream);
+        let connecting = trust.connector().connect(name, stream);
         let connected = tokio::time::timeout_at(deadline, connecting).await;
-        let stream =
-            connected.map_err(|_elapsed| "no answer in time".to_owned())?.map_err(|error| error.to_string())?;
+        let stream = connected
+            .map_err(|_elapsed| "no answer in time".to_owned())?
+            .map_err(|error| distrusted(&error).unwrap_or_else(|| error.to_string()))?;
         exchange(stream, request).await?
     } else {
         exchange(stream, request).await?
@@ -109,14 +112,4 @@ async fn beginning(mut body: Incoming) -> Vec<u8> {
         }
     }
     read
-}
-
-/// Trust as this machine has it.
-fn tls() -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| error.to_string())?.with_root_certificates(roots);
-    Ok(Arc::new(config.with_no_client_auth()))
 }

@@ -63,7 +63,7 @@ pub async fn act(run: &mut Run) -> Result<Done, Stopped> {
         Action::Http(request) => {
             let mut output = output(run, state.attempt);
             let values = run.values();
-            let sent = http::send(&run.app.egress, request, &values, &mut output);
+            let sent = http::send((&run.app.egress, &run.app.trust), request, &values, &mut output);
             let done = within(halt, async { told(sent.await) }).await?;
             output.flush().await?;
             done

@@ -1,6 +1,7 @@
 //! A PostgreSQL for all tests, a database for each, servers on real sockets, and a client.
 
 mod apart;
+mod authority;
 mod client;
 mod mailbox;
 mod own;
@@ -34,8 +35,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use apart::apart;
+pub use authority::Authority;
 pub use client::{Answer, Client};
-pub use mailbox::{Mail, Mailbox};
+pub use mailbox::{Mail, Mailbox, Secured};
 pub use own::{OwnPostgres, backend, own_directory};
 pub use proxy::{Fault, Moment, Proxy};
 pub use raw::Raw;

@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::PATIENCE;
 
@@ -41,15 +42,36 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start() -> Receiver {
+        Receiver::listen(None).await
+    }
+
+    /// By HTTPS, with this certificate.
+    pub async fn secured(tls: TlsAcceptor) -> Receiver {
+        Receiver::listen(Some(tls)).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}/hook", listener.local_addr().unwrap());
         let (send, requests) = mpsc::channel(10_000);
         let answers: Arc<Mutex<VecDeque<String>>> = Arc::default();
         let scripted = answers.clone();
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, send.clone(), scripted.clone()));
+                let (tls, send, scripted) = (tls.clone(), send.clone(), scripted.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, send, scripted).await,
+                        // Who does not trust the certificate goes away.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, send, scripted).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Receiver { url, requests, answers, task }
@@ -77,7 +99,11 @@ impl Drop for Receiver {
     }
 }
 
-async fn serve(stream: TcpStream, requests: mpsc::Sender<Received>, answers: Arc<Mutex<VecDeque<String>>>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    requests: mpsc::Sender<Received>,
+    answers: Arc<Mutex<VecDeque<String>>>,
+) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     // Whoever sends it may be killed on the way: a part of a request is none.

@@ -294,3 +294,53 @@ async fn a_search_that_reads_for_too_long_is_refused_and_is_no_fault_of_the_data
     }
     assert_eq!(server.app.database.counts().1, failed);
 }
+
+#[tokio::test]
+async fn lines_are_found_counted_and_downloaded_by_members_of_their_fields() {
+    let world = world().await;
+    let server = world.serve().await;
+    let admin = server.admin().await;
+    let fields = [
+        json!({ "status": 200, "path": "/a:b", "ok": true }),
+        json!({ "status": 200.0, "path": "it's \\ 100%", "who": { "id": 1 } }),
+        json!({ "status": "200", "tags": ["x"], "ok": null }),
+        json!({ "status": 1e300, "é\"": "ü" }),
+        json!({}),
+    ];
+    let line = |(place, fields): (usize, &Value)| json!({ "message": place.to_string(), "fields": fields });
+    let lines: Vec<Value> = fields.iter().enumerate().map(line).chain([json!({ "message": "none" })]).collect();
+    sent(&admin, json!({ "source": "web", "lines": lines })).await;
+
+    for (query, expected) in [
+        ("field=status:200", vec!["0", "1", "2"]),
+        ("field=status:2e2", vec!["0", "1"]),
+        ("field=status:200&field=path:/a:b", vec!["0"]),
+        ("field=status:200&field=path:/a:c", vec![]),
+        ("field=path:it%27s%20%5C%20100%25", vec!["1"]),
+        ("field=status:1E300", vec!["3"]),
+        ("field=status:1e400", vec![]),
+        ("field=%C3%A9%22:%C3%BC", vec!["3"]),
+        ("field=ok:true", vec!["0"]),
+        ("field=ok:null", vec![]),
+        ("field=who:%7B%22id%22:1%7D", vec!["1"]),
+        ("field=status:", vec![]),
+        ("field=status:%20200", vec![]),
+        ("field=q:1&q=0", vec![]),
+        ("field=ok:true&q=0&source=web", vec!["0"]),
+    ] {
+        assert_eq!(messages(&admin, &format!("order=at&limit=1&{query}")).await, expected, "{query}");
+        let counted = admin.get(&format!("{LOGS}/histogram?{query}")).await;
+        assert_eq!(counted.json["total"], expected.len(), "{query}: {}", counted.text);
+        let file = admin.get(&format!("{LOGS}/download?format=text&{query}")).await;
+        assert_eq!(file.text.lines().collect::<Vec<_>>(), expected, "{query}");
+    }
+    let too_many = vec!["field=a:b"; 11].join("&");
+    for wrong in ["field=status", "field=:200", &format!("field=a:{}", "x".repeat(499)), &too_many] {
+        for door in ["", "/histogram", "/download"] {
+            admin.get(&format!("{LOGS}{door}?{wrong}")).await.is_problem(400, "invalid_parameter");
+        }
+    }
+    let nul = r#"{"message":"x","fields":{"status":"\u0000"}}"#;
+    let refused = send_raw(&admin, "?source=web", "application/x-ndjson", nul.as_bytes()).await;
+    refused.is_problem(422, "nul_character"); // no search could read it
+}

@@ -153,3 +153,35 @@ async fn a_test_says_what_the_receiver_said_and_follows_nobody_elsewhere() {
     assert_eq!(log.iter().map(|one| &one["status"]).collect::<Vec<_>>(), ["sent", "failed", "failed"]);
     assert_eq!(log[1]["attempts"][0]["response"], "hello");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_is_asked_for_again_with_its_key_sends_nothing_twice_and_is_answered_the_same() {
+    let world = world().await;
+    let (_server, client) = serve(&world).await;
+    let (mut receiver, key) = (Receiver::start().await, [("idempotency-key", "is-it-there")]);
+    let channel = webhook(&client, "pager", &receiver).await;
+    receiver.answers(&["500 Oops"]);
+    let first = client.post_with(&path(&channel, "/test"), json!({}), &key).await;
+    assert_eq!((first.status.as_u16(), &first.json["detail"]), (200, &json!("500")), "{}", first.text);
+    receiver.next().await;
+    // The receiver would say something else by now; another process has never heard of the key.
+    let other_process = world.serve_with(&[super::LOCAL]).await;
+    let elsewhere = other_process.admin().await;
+    for again in [&client, &elsewhere] {
+        let again = again.post_with(&path(&channel, "/test"), json!({}), &key).await;
+        assert_eq!((&again.text, again.header("idempotency-replayed")), (&first.text, "true"));
+    }
+    assert!(receiver.rest().is_empty());
+    assert_eq!(super::deliveries(&client, &channel, "").await.len(), 1);
+    let failed = happened(&client, "notification.failed").await;
+    assert_eq!((&failed["actor"]["name"], &failed["data"]["test"]), (&json!("admin"), &json!(true)), "{failed}");
+
+    let other = webhook(&client, "other", &receiver).await;
+    client.post_with(&path(&other, "/test"), json!({}), &key).await.is_problem(422, "idempotency_key_reused");
+    let keyless = client.request(reqwest::Method::POST, &path(&channel, "/test")).send().await.unwrap();
+    assert_eq!(keyless.json::<Value>().await.unwrap()["sent"], true);
+    receiver.next().await;
+    assert!(receiver.rest().is_empty(), "one request each, and none for a key of another channel");
+    let (_, differences) = compare(&world.database).await.unwrap();
+    assert_eq!(differences, []);
+}

@@ -5,6 +5,7 @@ mod crash;
 mod delivery;
 mod mail;
 mod rules;
+mod tls;
 
 use serde_json::{Value, json};
 

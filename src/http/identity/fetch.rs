@@ -1,6 +1,5 @@
 //! One GET of a small JSON document: by HTTPS, without following anything, within limits of time and size.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -11,11 +10,12 @@ use hyper::rt::{Read, Write};
 use hyper::{Request, StatusCode, Uri, header};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+use crate::egress::Trust;
 
 /// From the connection to the last byte.
 const FETCH_WAIT: Duration = Duration::from_secs(5);
@@ -36,29 +36,18 @@ impl Source {
     ///
     /// # Errors
     /// It is none, or neither HTTPS nor of this machine.
-    pub fn of(url: &str) -> anyhow::Result<Source> {
+    pub fn of(url: &str, trust: &Trust) -> anyhow::Result<Source> {
         let uri: Uri = url.parse().context("SIGNALBOX_JWKS_URL cannot be read")?;
         let host = uri.host().context("SIGNALBOX_JWKS_URL has no host")?.to_owned();
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let local = matches!(host.as_str(), "localhost" | "127.0.0.1" | "[::1]");
         let (tls, default_port) = match uri.scheme_str() {
-            Some("https") => (Some(connector()?), 443),
+            Some("https") => (Some(trust.connector().clone()), 443),
             Some("http") if local => (None, 80),
             _ => bail!("SIGNALBOX_JWKS_URL: keys come by https://"),
         };
         Ok(Source { host, port: uri.port_u16().unwrap_or(default_port), path, tls })
     }
-}
-
-fn connector() -> anyhow::Result<TlsConnector> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// The document.

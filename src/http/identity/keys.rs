@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::fetch::{Source, fetch};
+use crate::egress::Trust;
 use crate::http::problem::Problem;
 
 /// Keys of one issuer; more are not looked at.
@@ -47,9 +48,9 @@ impl Keys {
     ///
     /// # Errors
     /// An address that is none, or not by HTTPS.
-    pub fn new(url: &str, cache_for: Duration, refetch_after: Duration) -> anyhow::Result<Keys> {
+    pub fn new(url: &str, trust: &Trust, cache_for: Duration, refetch_after: Duration) -> anyhow::Result<Keys> {
         let (known, asked) = (RwLock::default(), Mutex::default());
-        Ok(Keys { source: Source::of(url)?, cache_for, refetch_after, known, asked })
+        Ok(Keys { source: Source::of(url, trust)?, cache_for, refetch_after, known, asked })
     }
 
     /// The key of this name; `None`: the issuer has none. `before_asking` may refuse to ask the issuer.

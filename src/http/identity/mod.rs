@@ -27,6 +27,7 @@ use super::problem::Problem;
 use crate::config::ServeConfig;
 use crate::domain::role::Role;
 use crate::domain::user::{self, Created, Event, Identity, Kind, RolesChanged, USERNAME_CHARS, User, is_username};
+use crate::egress::Trust;
 use crate::log::{AppendError, Cause, Command, Outcome, hex, sha256};
 use crate::users;
 pub use keys::{Key, Keys};
@@ -84,7 +85,7 @@ impl Identities {
     ///
     /// # Errors
     /// A setting that means nothing.
-    pub fn new(config: &ServeConfig) -> anyhow::Result<Option<Identities>> {
+    pub fn new(config: &ServeConfig, trust: &Trust) -> anyhow::Result<Option<Identities>> {
         let Some(url) = &config.jwks_url else { return Ok(None) };
         let (issuer, audience) = config
             .jwks_issuer
@@ -98,7 +99,7 @@ impl Identities {
             roles.insert(word.to_owned(), Role::named(role));
         }
         let [cache, refetch] = [config.jwks_cache_s, config.jwks_refetch_s].map(|s| Duration::from_secs(s.into()));
-        let keys = Keys::new(url, cache, refetch)?;
+        let keys = Keys::new(url, trust, cache, refetch)?;
         Ok(Some(Identities { issuer, audience, keys, roles_claim: config.jwks_roles_claim.clone(), roles }))
     }
 

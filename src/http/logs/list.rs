@@ -8,15 +8,16 @@ use super::view::{LineView, Page};
 use crate::http::page::{self, List};
 use crate::http::problem::Problem;
 use crate::log::Head;
-use crate::logs::{self, Place, Search};
+use crate::logs::{self, Field, Place, Search};
 use crate::postgres::{Database, QueryError};
 
 /// Lines of a page: by default, and at most.
 const DEFAULT_LIMIT: i64 = 100;
 const MOST_LIMIT: i64 = 1_000;
-/// Characters of any one filter, and pieces of text looked for at once.
+/// Characters of any one filter; pieces of text, and members of fields, that are looked for at once.
 const FILTER_CHARS: usize = 500;
 const MOST_WORDS: usize = 10;
+const MOST_FIELDS: usize = 10;
 /// Lengths of a bucket, in seconds: a second to a year.
 const WIDTHS_S: [i64; 17] = [
     1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200, 86_400, 604_800, 2_592_000, 7_776_000, 31_536_000,
@@ -58,6 +59,21 @@ pub fn words(q: Option<&str>) -> Result<Vec<String>, Problem> {
         return Err(Problem::bad_request("invalid_parameter", format!("q has at most {MOST_WORDS} words")));
     }
     Ok(words)
+}
+
+/// Members of fields to look for.
+///
+/// # Errors
+/// 400 for one that is no `key:value`, for too long a one, or too many.
+pub fn fields(pairs: Option<Vec<String>>) -> Result<Vec<Field>, Problem> {
+    let pairs = pairs.unwrap_or_default();
+    page::short(&pairs, FILTER_CHARS)?;
+    if pairs.len() > MOST_FIELDS {
+        let detail = format!("there are at most {MOST_FIELDS} field parameters");
+        return Err(Problem::bad_request("invalid_parameter", detail));
+    }
+    let fields: Option<Vec<Field>> = pairs.iter().map(|pair| Field::parse(pair)).collect();
+    fields.ok_or_else(|| Problem::bad_request("invalid_parameter", "field is key:value"))
 }
 
 /// The key of a line: microseconds since 1970, and its name.

@@ -103,6 +103,9 @@ impl Logs {
         execution: Query<Option<Uuid>>,
         /// Words or parts of words, all of them somewhere in the message, in any case; within `"` they are one piece.
         q: Query<Option<String>>,
+        /// A member of the lines' fields as `key:value`, such as `status:200`; several must all be there. The key ends at
+        /// the first colon. Numbers are compared as numbers, all else as it stands in JSON without quotation marks.
+        field: Query<Option<Vec<String>>>,
         /// The batch of the event `log.added` with this `seq`.
         seq: Query<Option<i64>>,
         /// Default `-at`: the newest first.
@@ -125,6 +128,7 @@ impl Logs {
             server: server.0,
             execution: execution.0,
             words: list::words(q.0.as_deref())?,
+            fields: list::fields(field.0)?,
             batch: seq.0,
             upto: None,
         })?;
@@ -154,6 +158,8 @@ impl Logs {
         execution: Query<Option<Uuid>>,
         /// Words, as in a search.
         q: Query<Option<String>>,
+        /// A member of the lines' fields as `key:value`; several must all be there.
+        field: Query<Option<Vec<String>>>,
         /// At most about so many, 1 to 400; default 60. They last a round number of seconds, minutes, hours or days.
         buckets: Query<Option<i64>>,
     ) -> Answer<Shown<Histogram>> {
@@ -169,6 +175,7 @@ impl Logs {
             server: server.0,
             execution: execution.0,
             words: list::words(q.0.as_deref())?,
+            fields: list::fields(field.0)?,
             ..Search::default()
         })?;
         let found = logs::histogram(&caller.app.database, &search, width_s).await;
@@ -198,6 +205,8 @@ impl Logs {
         execution: Query<Option<Uuid>>,
         /// Words, as in a search.
         q: Query<Option<String>>,
+        /// A member of the lines' fields as `key:value`; several must all be there.
+        field: Query<Option<Vec<String>>>,
         /// `ndjson` (default): a `LogLine` per line. `text`: messages alone, each as it came.
         format: Query<Option<Format>>,
     ) -> Answer<Download> {
@@ -209,6 +218,7 @@ impl Logs {
             server: server.0,
             execution: execution.0,
             words: list::words(q.0.as_deref())?,
+            fields: list::fields(field.0)?,
             ..Search::default()
         })?;
         Download::begin(caller.app.database.clone(), search, format.0.unwrap_or(Format::Ndjson)).await

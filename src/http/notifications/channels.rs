@@ -19,10 +19,10 @@ use crate::http::App;
 use crate::http::allowed::Allowed;
 use crate::http::answer::{Answer, Done, Reply, Shown};
 use crate::http::caller::Caller;
-use crate::http::command::{Decision, carry_out};
+use crate::http::command::{Decision, carry_out, replay as replay_of};
 use crate::http::problem::Problem;
 use crate::log::{State, read};
-use crate::notifications::{Message, Of, record, store, target_host};
+use crate::notifications::{Message, store, target_host, tested};
 
 /// Of a signing secret: as many as HMAC-SHA256 makes use of.
 const SECRET_BYTES: usize = 32;
@@ -153,16 +153,13 @@ impl Channels {
 
     /// Send a test, now
     ///
-    /// Past the queue, and also where the channel is disabled; the answer says what the receiver said.
+    /// Past the queue, and also where the channel is disabled; the answer says what the receiver said. Asked again with
+    /// the same `Idempotency-Key`, it is answered again, and nothing is sent.
     #[oai(path = "/notification-channels/:channel/test", method = "post", operation_id = "testNotificationChannel")]
-    async fn test(&self, caller: Allowed<NotificationsWrite>, channel: Path<Uuid>) -> Answer<Json<TestView>> {
-        let app = caller.app.clone();
-        // A task of its own: what was sent is recorded, also when the caller leaves.
-        let tested = tokio::spawn(test(app, channel.0)).await;
-        tested.unwrap_or_else(|error| {
-            tracing::error!(%error, "a test failed to come to an end");
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the test came to no end"))
-        })
+    async fn test(&self, caller: Allowed<NotificationsWrite>, channel: Path<Uuid>) -> Answer<Done<TestView>> {
+        let (who, delivery) = (caller.0.clone(), Uuid::now_v7());
+        let tested = carry_out(caller.0, move || test(who.clone(), channel.0, delivery)).await?;
+        Ok(Done::new(tested.reply, tested.seq, tested.replayed))
     }
 }
 
@@ -237,24 +234,26 @@ async fn replay(caller: Caller, id: Uuid, replay: Uuid, body: Replay) -> Result<
     Ok(appended(&before, &ChannelEvent::Replayed(ChannelReplayed { replay, after, until }), vec![state], None))
 }
 
-async fn test(app: std::sync::Arc<App>, id: Uuid) -> Answer<Json<TestView>> {
-    let (_, channel, secrets) = channel(&app, id).await?;
-    let delivery = Uuid::now_v7();
+/// Sends, unless the key was answered before: what a receiver has got cannot be taken back.
+async fn test(caller: Caller, id: Uuid, delivery: Uuid) -> Result<Decision, Problem> {
+    if let Some(before) = replay_of(&caller).await? {
+        return Ok(Decision::Unchanged(before.reply));
+    }
+    let app = &caller.app;
+    let (_, channel, secrets) = channel(app, id).await?;
     let message = Message::test(delivery, &channel, OffsetDateTime::now_utc());
     let outcome = app.sender.send(&app.egress, &channel.facts.target, &message, &secrets).await;
-    let of = Of { delivery, channel, event: None, attempt: 1, failing_s: None, guard: None };
-    record(&app, of, &outcome).await.map_err(|error| {
-        tracing::warn!(%error, "a test is not recorded");
-        Problem::unavailable("outcome_unknown", format!("not recorded: the receiver said {}", outcome.detail), 1)
-    })?;
-    Ok(Json(TestView {
+    let (write, state) = tested(delivery, &channel, &outcome);
+    let shown = TestView {
         delivery,
         sent: outcome.reason.is_none(),
         reason: outcome.reason.map(str::to_owned),
         detail: outcome.detail,
         response: outcome.response,
         latency_ms: i64::try_from(outcome.latency.as_millis()).unwrap_or(i64::MAX),
-    }))
+    };
+    // The version is that of the delivery's stream, which ends with it.
+    Ok(Decision::Append { writes: vec![write], states: vec![state], reply: Reply::new(StatusCode::OK, 1, &shown) })
 }
 
 fn appended(before: &Channel, event: &ChannelEvent, more: Vec<State>, secret: Option<&[u8]>) -> Decision {

@@ -9,6 +9,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::{OpenApi, Tags};
 use serde_json::json;
 use time::OffsetDateTime;
+use tokio_postgres::Row;
 use tokio_postgres::types::Json as PgJson;
 use uuid::Uuid;
 
@@ -95,8 +96,11 @@ impl Users {
         let sql = include_str!("../../../sql/queries/users_list.sql");
         let more = limit + 1; // one row further, to know whether there is another page
         let rows = caller.app.database.query(sql, &[&q.0, &role.0, &kind, &disabled.0, &cursor.0, &more]).await?;
-        let states = rows.iter().filter_map(|row| row.get::<_, Option<PgJson<User>>>("state"));
-        let mut items: Vec<UserView> = states.map(|PgJson(user)| UserView::of(&caller.app, &user)).collect();
+        let view = |row: &Row| {
+            let PgJson(user) = row.get::<_, Option<PgJson<User>>>("state")?;
+            Some(UserView::of(&caller.app, &user).signed_in(row.get("signed_in_at")))
+        };
+        let mut items: Vec<UserView> = rows.iter().filter_map(view).collect();
         let next = if items.len() as i64 > limit {
             items.pop();
             items.last().map(|last| last.username.clone())
@@ -117,10 +121,11 @@ impl Users {
         min_seq: Query<Option<i64>>,
     ) -> Answer<Shown<UserView>> {
         caller.app.seen(min_seq.0).await?;
-        let (head, found) = users::show(&caller.app.database, &user.0).await?;
-        let user = found.ok_or_else(missing)?;
+        let (head, found) = users::shown(&caller.app.database, &user.0).await?;
+        let (user, signed_in_at) = found.ok_or_else(missing)?;
         // `If-None-Match` is not for it: what the roles allow changes without the user's version.
-        Ok(Shown::version(&UserView::of(&caller.app, &user), user.version, head, None))
+        let view = UserView::of(&caller.app, &user).signed_in(signed_in_at);
+        Ok(Shown::version(&view, user.version, head, None))
     }
 
     /// Change a user's name or address

@@ -2,6 +2,7 @@
 
 use poem_openapi::types::MaybeUndefined;
 use poem_openapi::{Enum, Object};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::role::Role;
@@ -48,6 +49,8 @@ pub struct UserView {
     disabled: bool,
     /// The issuer that knows them elsewhere.
     issuer: Option<String>,
+    /// When they last signed in here; absent where they never did, and in the answer to a command.
+    signed_in_at: Option<OffsetDateTime>,
     /// How many events made this state; the ETag of a command's answer.
     version: i64,
     /// By it the password is set, within seven days. It is shown in the answer that makes it, and never again:
@@ -73,9 +76,15 @@ impl UserView {
             permissions: permissions.into_iter().map(str::to_owned).collect(),
             disabled: user.disabled,
             issuer: user.identity.as_ref().map(|identity| identity.issuer.clone()),
+            signed_in_at: None,
             version: user.version,
             invitation: None,
         }
+    }
+
+    /// With when they last signed in.
+    pub fn signed_in(self, signed_in_at: Option<OffsetDateTime>) -> UserView {
+        UserView { signed_in_at, ..self }
     }
 }
 

@@ -162,6 +162,36 @@ test('by keyboard: j and k move, Enter opens a line, its neighbours are around i
   await context.close();
 });
 
+test('a value of a line filters, another is typed, and each goes again; what comes is held against them', async () => {
+  const line = (message, fields) => ({ message, fields });
+  const post = (...lines) => here.call('POST', '/logs', { source: 'fields', lines });
+  await post(line('ok', { status: 200, zone: 'a' }), line('bad', { status: 500, zone: 'a' }));
+  const { page, context, errors } = await here.open('/logs?source=fields');
+  await shows(page, 'bad', 'ok');
+  await page.getByRole('link', { name: 'bad' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Filter by this status' }).click();
+  await shows(page, 'bad');
+  assert.deepEqual(new URL(page.url()).searchParams.getAll('field'), ['status:500']);
+
+  await post(line('worse', { status: 500, zone: 'b' }), line('fine', { status: 200 }), line('without', {}));
+  await shows(page, 'worse', 'bad');
+  // Too many for their event: the page asks for those that fit.
+  const noise = Array.from({ length: 40 }, (_, n) => line(`noise ${n}`, { status: n }));
+  await post(...noise, line('worst', { status: 500, zone: 'b' }));
+  await shows(page, 'worst', 'worse', 'bad');
+  await page.getByRole('img', { name: '3 lines:' }).waitFor();
+
+  await page.getByLabel('Field', { exact: true }).fill('zone:b');
+  await page.getByLabel('Field', { exact: true }).press('Enter');
+  await shows(page, 'worst', 'worse');
+  await page.getByRole('button', { name: 'Lines of any status' }).click();
+  await page.getByRole('button', { name: 'Lines of any status' }).waitFor({ state: 'detached' });
+  assert.deepEqual(new URL(page.url()).searchParams.getAll('field'), ['zone:b']);
+  await shows(page, 'worst', 'worse');
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
 test('two thousand lines are scrolled through both ways, and not all of them are kept', async () => {
   await say(
     'many',
@@ -207,6 +237,7 @@ test('axe finds nothing in the log explorer, and nothing is wider than the page'
   const found = await axeFinds(here, [
     '/logs',
     `/logs?line=${id}`,
+    '/logs?field=status:500&field=zone:b',
     '/logs?q=nothing-like-this',
     `/logs?source=sshd&times=ago&since=${ago(60)}&execution=0198c0de-0000-7000-8000-000000000001`,
   ]);

@@ -41,7 +41,11 @@ test('somebody is invited, comes in by the link, has the rights of the role, and
   await admin.page.getByRole('button', { name: 'Done' }).click();
   assert.equal(await admin.page.getByText('sbi_').count(), 0);
 
+  const row = admin.page.getByRole('row', { name: /olga/ });
+  await row.getByText('never').waitFor();
   const olga = await accept(link);
+  await row.getByText('never').waitFor({ state: 'detached' });
+  await row.getByText(/ago|now/).waitFor();
   const pages = await olga.page.getByRole('navigation', { name: 'Pages' }).getByRole('link').allTextContents();
   assert.ok(pages.includes('Incidents') && !pages.includes('Users'), pages.join());
   await olga.page.goto(`${here.server.url}/incidents`);

@@ -2,7 +2,7 @@ import type { EventOf } from '@signalbox/client';
 import { describe, expect, test } from 'vitest';
 
 import { bars, heights } from '../src/pages/logs/bars.ts';
-import { fits, mayFit, piecesOf, queryOf, rangeOf, readLogsSearch } from '../src/pages/logs/filter.ts';
+import { fieldOf, fits, mayFit, piecesOf, queryOf, rangeOf, readLogsSearch } from '../src/pages/logs/filter.ts';
 import { admitted, type Line, linesOf, micros, newestFirst } from '../src/pages/logs/lines.ts';
 import { parseSearch, stringifySearch } from '../src/shell/search.ts';
 
@@ -21,11 +21,13 @@ describe('the address', () => {
   test('is read as it was written, and what is not known is left out', () => {
     const written =
       '?q=a+%22b+c%22&level=warn&source=sshd&server=web-1&last=7d&line=4711.3&times=ago' +
-      '&execution=0198c0de-0000-7000-8000-000000000001&since=2026-11-21T00%3A00%3A00Z';
+      '&execution=0198c0de-0000-7000-8000-000000000001&since=2026-11-21T00%3A00%3A00Z&field=status%3A200&field=url%3Aa%3Ab';
     const search = readLogsSearch(parseSearch(written));
+    expect(search.field).toEqual(['status:200', 'url:a:b']);
     expect(search).toMatchObject({ q: 'a "b c"', level: 'warn', last: '7d', line: '4711.3', times: 'ago' });
     expect(readLogsSearch(parseSearch(stringifySearch({ ...search })))).toEqual(search);
-    const unknown = '?level=bad&last=9y&since=yesterday&before=2026-13-45T00:00:00Z&line=x&execution=1&times=never';
+    const unknown =
+      '?level=bad&last=9y&since=yesterday&before=2026-13-45T00:00:00Z&line=x&execution=1&times=never&field=x&field=:y';
     expect(readLogsSearch(parseSearch(unknown))).toEqual({});
   });
 
@@ -69,6 +71,30 @@ test.each([
 ] as const)('a warning an hour ago and %j: %s', (filter, expected) => {
   const message = 'Failed password for root';
   expect(fits({ at: '2026-11-21T11:00:00Z', level: 'warn', message }, filter, NOW)).toBe(expected);
+});
+
+test.each([
+  [['status:200'], true],
+  [['status:2e2'], true],
+  [['status:0xc8'], false],
+  [['status:20'], false],
+  [['path:/a:b', 'ok:true'], true],
+  [['path:/a:b', 'ok:false'], false],
+  [['gone:null'], false],
+  [['text:200.0'], true],
+  [['text:200'], false],
+  [['constructor:x'], false],
+] as const)('a line with fields and %j: %s', (field, expected) => {
+  const fields = { status: 200, path: '/a:b', ok: true, gone: null, text: '200.0' };
+  const line = { at: '2026-11-21T11:00:00Z', level: 'info', message: '', fields };
+  expect(fits(line, { field: [...field] }, NOW)).toBe(expected);
+});
+
+test('a field is looked for by its value where that has one', () => {
+  expect(fieldOf('status', 200)).toBe('status:200');
+  expect(fieldOf('path', 'a:b')).toBe('path:a:b');
+  for (const value of [null, {}, [1], 'x'.repeat(500)]) expect(fieldOf('status', value)).toBe(undefined);
+  expect(fieldOf('a:b', 1)).toBe(undefined);
 });
 
 describe('the list', () => {

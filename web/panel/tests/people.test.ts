@@ -38,7 +38,8 @@ test('an event of users makes stale what it changed, and a guessed password noth
   const stale = (rule: unknown, type: string, stream: string, data: object) =>
     (rule as { invalidate: (event: object) => unknown }).invalidate({ type, stream, data });
   expect(stale(users, 'user.disabled', 'user/7', {})).toEqual([['users'], ['user', '7']]);
-  expect(stale(users, 'user.signed_in', 'session/1', { user: '7' })).toEqual([['user', '7', 'sessions']]);
+  expect(stale(users, 'user.signed_in', 'session/1', { user: '7' })).toEqual([['user', '7', 'sessions'], ['users']]);
+  expect(stale(users, 'user.signed_out', 'session/1', { user: '7' })).toEqual([['user', '7', 'sessions']]);
   expect(stale(users, 'user.sign_in.failed', 'system/sign-in', { username: 'x' })).toEqual([]);
   expect(stale(tokens, 'token.revoked', 'token/1', { user: '7' })).toEqual([['user', '7', 'tokens']]);
   expect(stale(roles, 'role.updated', 'role/1', {})).toEqual([['roles'], ['users'], ['user']]);

@@ -1182,7 +1182,8 @@ export interface paths {
         put?: never;
         /**
          * Send a test, now
-         * @description Past the queue, and also where the channel is disabled; the answer says what the receiver said.
+         * @description Past the queue, and also where the channel is disabled; the answer says what the receiver said. Asked again with
+         *     the same `Idempotency-Key`, it is answered again, and nothing is sent.
          *
          *     Needs the permission `notifications.write`.
          */
@@ -5028,6 +5029,11 @@ export interface components {
             permissions: string[];
             /** @description By name. */
             roles: string[];
+            /**
+             * Format: date-time
+             * @description When they last signed in here; absent where they never did, and in the answer to a command.
+             */
+            signed_in_at?: string | null;
             /** @description What they sign in with; it never changes. */
             username: string;
             /**
@@ -9426,6 +9432,11 @@ export interface operations {
                 execution?: string;
                 /** @description Words or parts of words, all of them somewhere in the message, in any case; within `"` they are one piece. */
                 q?: string;
+                /**
+                 * @description A member of the lines' fields as `key:value`, such as `status:200`; several must all be there. The key ends at
+                 *     the first colon. Numbers are compared as numbers, all else as it stands in JSON without quotation marks.
+                 */
+                field?: string[];
                 /** @description The batch of the event `log.added` with this `seq`. */
                 seq?: number;
                 /** @description Default `-at`: the newest first. */
@@ -9710,6 +9721,8 @@ export interface operations {
                 execution?: string;
                 /** @description Words, as in a search. */
                 q?: string;
+                /** @description A member of the lines' fields as `key:value`; several must all be there. */
+                field?: string[];
                 /** @description `ndjson` (default): a `LogLine` per line. `text`: messages alone, each as it came. */
                 format?: components["schemas"]["LogFormat"];
             };
@@ -9803,6 +9816,8 @@ export interface operations {
                 execution?: string;
                 /** @description Words, as in a search. */
                 q?: string;
+                /** @description A member of the lines' fields as `key:value`; several must all be there. */
+                field?: string[];
                 /** @description At most about so many, 1 to 400; default 60. They last a round number of seconds, minutes, hours or days. */
                 buckets?: number;
             };
@@ -12332,8 +12347,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Done, or nothing to do. */
             200: {
                 headers: {
+                    /** @description The resource's version; send it back as `If-Match`. */
+                    ETag?: string;
+                    /** @description `true`: the key was used before, and this is what was answered then. */
+                    "Idempotency-Replayed"?: string;
+                    /** @description The place of the command's last event; absent when nothing had to change. */
+                    "Signalbox-Seq"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -26,6 +26,8 @@ export interface LogsFilter {
   source?: string;
   server?: string;
   execution?: string;
+  /** Members of a line's fields as `key:value`, all of them. */
+  field?: string[];
   /** One of `LASTS`. Beside a fixed range it counts for nothing. */
   last?: (typeof LASTS)[number]['last'];
   /** A fixed range: from the first time up to, but without, the second. */
@@ -41,6 +43,9 @@ export interface LogsSearch extends LogsFilter {
   times?: 'ago';
 }
 
+/** How many fields the server looks for at once. */
+const MOST_FIELDS = 10;
+
 const lasts = LASTS.map(({ last }) => last);
 
 /** Reads the address. What it does not know, it leaves out. */
@@ -51,6 +56,7 @@ export function readLogsSearch(search: Record<string, unknown>): LogsSearch {
     ...text('source', search),
     ...text('server', search),
     ...fitting('execution', search, (value) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)),
+    ...fieldsOf(search['field']),
     ...oneOf('last', search, lasts),
     ...fitting('since', search, isTime),
     ...fitting('before', search, isTime),
@@ -64,6 +70,21 @@ function fitting<Name extends string>(name: Name, search: Record<string, unknown
   return (typeof value === 'string' && fits(value) ? { [name]: value } : {}) as { [key in Name]?: string };
 }
 
+function fieldsOf(asked: unknown): { field?: string[] } {
+  const field = [asked].flat().filter((each): each is string => typeof each === 'string' && isField(each));
+  return field.length ? { field: [...new Set(field)].slice(0, MOST_FIELDS) } : {};
+}
+
+/** Whether a text is `key:value`, as the server takes it. */
+export const isField = (text: string) => text.indexOf(':') > 0 && text.length <= 500;
+
+/** A member of a line's fields as it is looked for; nothing where it cannot be. */
+export function fieldOf(key: string, value: unknown): string | undefined {
+  const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  const field = `${key}:${String(value)}`;
+  return isPlain && !key.includes(':') && isField(field) ? field : undefined;
+}
+
 const isTime = (value: string) => /^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/.test(value) && !isNaN(Date.parse(value));
 
 /** From when to when, as far as there are bounds. */
@@ -75,13 +96,14 @@ export function rangeOf({ since, before, last }: LogsFilter, now_ms: number): { 
 
 /** A filter as the API takes it. */
 export function queryOf(filter: LogsFilter, now_ms: number) {
-  const { q, level, source, server, execution } = filter;
+  const { q, level, source, server, execution, field } = filter;
   return {
     ...(q && { q }),
     ...(level && { level }),
     ...(source && { source }),
     ...(server && { server }),
     ...(execution && { execution }),
+    ...(field && { field }),
     ...rangeOf(filter, now_ms),
   };
 }
@@ -109,7 +131,11 @@ export function mayFit(
 }
 
 /** Whether a line of a batch that may fit does; the same rule as the server's. */
-export function fits(line: { at: string; level: string; message: string }, filter: LogsFilter, now_ms: number) {
+export function fits(
+  line: { at: string; level: string; message: string; fields?: unknown },
+  filter: LogsFilter,
+  now_ms: number,
+) {
   const { since, before } = rangeOf(filter, now_ms);
   const at = Date.parse(line.at);
   const message = line.message.toLowerCase();
@@ -117,6 +143,19 @@ export function fits(line: { at: string; level: string; message: string }, filte
     (filter.level === undefined || LEVELS.indexOf(line.level as Level) >= LEVELS.indexOf(filter.level)) &&
     (since === undefined || at >= Date.parse(since)) &&
     (before === undefined || at < Date.parse(before)) &&
-    piecesOf(filter.q ?? '').every((piece) => message.includes(piece.toLowerCase()))
+    piecesOf(filter.q ?? '').every((piece) => message.includes(piece.toLowerCase())) &&
+    (filter.field ?? []).every((field) => hasField(line.fields, field))
   );
+}
+
+/** As JSON writes a number, so that `0x10` and nothing are none. */
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
+
+function hasField(fields: unknown, wanted: string): boolean {
+  const key = wanted.slice(0, wanted.indexOf(':'));
+  const text = wanted.slice(key.length + 1);
+  const all = (fields ?? {}) as Record<string, unknown>;
+  const value = Object.hasOwn(all, key) ? all[key] : undefined;
+  if (typeof value === 'number' && NUMBER.test(text)) return value === Number(text);
+  return value != null && text === (typeof value === 'string' ? value : JSON.stringify(value));
 }

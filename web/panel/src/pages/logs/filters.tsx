@@ -6,14 +6,25 @@ import { TextField } from '../../widgets/field.tsx';
 import { Menu, MenuItem, MenuLabel } from '../../widgets/menu.tsx';
 import { exactly } from '../../widgets/time.tsx';
 import { TypedWords } from '../../widgets/typed_words.tsx';
-import { LASTS, LEVELS, type LogsSearch, rangeOf } from './filter.ts';
+import { isField, LASTS, LEVELS, type LogsSearch, rangeOf } from './filter.ts';
 import type { Change } from './page.tsx';
 import { toField, zone } from './times.ts';
 
+/** What is changed so that lines of any kind are shown. */
+export const ANY = {
+  q: undefined,
+  level: undefined,
+  source: undefined,
+  server: undefined,
+  execution: undefined,
+  field: undefined,
+};
+
 /** Which lines, all of it in the address. */
 export function Filters({ search, change }: { search: LogsSearch; change: Change }) {
-  const { q, level, source, server, execution, times } = search;
-  const isNarrow = q ?? level ?? source ?? server ?? execution;
+  const { q, level, source, server, execution, field = [], times } = search;
+  const isNarrow = q ?? level ?? source ?? server ?? execution ?? field[0];
+  const only = (fields: string[]) => change({ field: fields.length ? fields : undefined });
   return (
     <div className="filters" role="search" aria-label="Filter log lines">
       <TypedWords
@@ -28,8 +39,30 @@ export function Filters({ search, change }: { search: LogsSearch; change: Change
           </MenuItem>
         ))}
       </Menu>
-      <Fact name="source" value={source} set={(value) => change({ source: value })} />
-      <Fact name="server" value={server} set={(value) => change({ server: value })} />
+      <Fact label="Source" name="source" value={source} set={(value) => change({ source: value })} />
+      <Fact label="Server" name="server" value={server} set={(value) => change({ server: value })} />
+      <Fact
+        key={field.join()}
+        label="Field"
+        name="field:value"
+        value={undefined}
+        set={(value) => value && isField(value) && only([...field, value])}
+      />
+      {field.map((each) => {
+        const key = each.slice(0, each.indexOf(':'));
+        return (
+          <span key={each} className="token">
+            <span className="soft">{key}</span>&nbsp;
+            <span className="mono">{each.slice(key.length + 1)}</span>
+            <Button
+              look="bare"
+              icon="close"
+              aria-label={`Lines of any ${key}`}
+              onClick={() => only(field.filter((other) => other !== each))}
+            />
+          </span>
+        );
+      })}
       {execution && (
         <span className="token">
           <span className="soft">Execution</span>&nbsp;
@@ -48,12 +81,7 @@ export function Filters({ search, change }: { search: LogsSearch; change: Change
         <MenuItem onSelect={() => change({ times: 'ago' })}>how long ago</MenuItem>
       </Menu>
       {isNarrow !== undefined && (
-        <Button
-          look="bare"
-          onClick={() =>
-            change({ q: undefined, level: undefined, source: undefined, server: undefined, execution: undefined })
-          }
-        >
+        <Button look="bare" onClick={() => change(ANY)}>
           Clear
         </Button>
       )}
@@ -62,15 +90,15 @@ export function Filters({ search, change }: { search: LogsSearch; change: Change
 }
 
 /** A fact that is given whole: told by Enter, or when the field is left. */
-function Fact(props: { name: string; value: string | undefined; set: (value: string | undefined) => void }) {
-  const { name, value = '', set } = props;
+function Fact(props: { label: string; name: string; value: string | undefined; set: (value?: string) => void }) {
+  const { label, name, value = '', set } = props;
   const tell = (text: string) => text.trim() !== value && set(text.trim() || undefined);
   return (
     <input
       key={value}
       className="input mono filter-fact"
       data-set={value ? '' : undefined}
-      aria-label={name === 'source' ? 'Source' : 'Server'}
+      aria-label={label}
       placeholder={name}
       maxLength={253}
       defaultValue={value}

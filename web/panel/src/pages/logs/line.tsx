@@ -7,6 +7,8 @@ import { Button } from '../../widgets/button.tsx';
 import { Copy } from '../../widgets/copy.tsx';
 import { Dialog } from '../../widgets/dialog.tsx';
 import { Empty, Failed, Loading } from '../../widgets/states.tsx';
+import { fieldOf } from './filter.ts';
+import { ANY } from './filters.tsx';
 import type { Line } from './lines.ts';
 import type { Change } from './page.tsx';
 import { LevelMark } from './row.tsx';
@@ -18,7 +20,7 @@ const NEIGHBOURS = 12;
 const AROUND_MS = 60_000;
 
 /** A line with all that it says, among its neighbours. */
-export function LineDialog({ id, change }: { id: string; change: Change }) {
+export function LineDialog({ id, field, change }: { id: string; field: string[] | undefined; change: Change }) {
   const context = useQuery({
     queryKey: ['logs', 'context', id],
     // From neighbour to neighbour, nothing blinks.
@@ -36,16 +38,15 @@ export function LineDialog({ id, change }: { id: string; change: Change }) {
       {isGone && <Empty title="There is no such line">Lines are kept for some days only.</Empty>}
       {context.isError && !isGone && <Failed error={error} again={() => void context.refetch()} />}
       {context.isPending && <Loading lines={5} />}
-      {line && !context.isError && <Shown line={line} change={change} />}
+      {line && !context.isError && <Shown line={line} field={field} change={change} />}
       {data && !context.isError && <Neighbours lines={data.items} id={id} change={change} />}
     </Dialog>
   );
 }
 
-function Shown({ line, change }: { line: Line; change: Change }) {
+function Shown({ line, field = [], change }: { line: Line; field: string[] | undefined; change: Change }) {
   const { at, recorded_at, level, source, server, execution, message, fields } = line;
   const around = (by_ms: number) => new Date(Date.parse(at) + by_ms).toISOString();
-  const only = { q: undefined, level: undefined, source: undefined, server: undefined, execution: undefined };
   return (
     <div className="log-line">
       <pre className="json" tabIndex={0} aria-label="Message">
@@ -56,7 +57,7 @@ function Shown({ line, change }: { line: Line; change: Change }) {
         <Copy what="JSON" text={JSON.stringify(line, undefined, 2)} />
         <Copy what="link" text={location.href} />
         <Button
-          onClick={() => change({ ...only, since: around(-AROUND_MS), before: around(AROUND_MS), line: undefined })}
+          onClick={() => change({ ...ANY, since: around(-AROUND_MS), before: around(AROUND_MS), line: undefined })}
         >
           Everything within a minute
         </Button>
@@ -80,11 +81,15 @@ function Shown({ line, change }: { line: Line; change: Change }) {
             {execution}
           </Pair>
         )}
-        {Object.entries((fields as object | undefined) ?? {}).map(([name, value]) => (
-          <Pair key={name} name={name}>
-            {typeof value === 'string' ? value : JSON.stringify(value)}
-          </Pair>
-        ))}
+        {Object.entries((fields as object | undefined) ?? {}).map(([name, value]) => {
+          const wanted = fieldOf(name, value);
+          const only = wanted && (() => change({ field: [...field, wanted], line: undefined }));
+          return (
+            <Pair key={name} name={name} {...(only && { only })}>
+              {typeof value === 'string' ? value : JSON.stringify(value)}
+            </Pair>
+          );
+        })}
       </dl>
     </div>
   );

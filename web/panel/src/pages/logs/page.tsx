@@ -9,14 +9,14 @@ import { Button } from '../../widgets/button.tsx';
 import { Empty, Failed, Loading } from '../../widgets/states.tsx';
 import { Download } from './download.tsx';
 import { type LogsFilter, type LogsSearch, readLogsSearch } from './filter.ts';
-import { Filters } from './filters.tsx';
+import { ANY, Filters } from './filters.tsx';
 import { Histogram } from './histogram.tsx';
 import { LineDialog } from './line.tsx';
 import { useLogLines } from './list.ts';
 import { Table, type TableHandle } from './table.tsx';
 
 /** Changes the address. */
-export type Change = (changes: Partial<Record<keyof LogsSearch, string | undefined>>) => void;
+export type Change = (changes: Partial<Record<keyof LogsSearch, string | string[] | undefined>>) => void;
 
 /** What systems write about themselves: searched, counted, followed. */
 export default function LogsPage() {
@@ -43,7 +43,7 @@ export default function LogsPage() {
       <Filters search={search} change={change} />
       <Histogram filter={filter} change={change} />
       <Lines key={JSON.stringify(filter)} filter={filter} search={search} paused={paused} change={change} />
-      {line !== undefined && <LineDialog id={line} change={change} />}
+      {line !== undefined && <LineDialog id={line} field={filter.field} change={change} />}
     </div>
   );
 }
@@ -90,8 +90,6 @@ function Lines(props: { filter: LogsFilter; search: LogsSearch; paused: boolean;
   );
 }
 
-const NOTHING = { q: undefined, level: undefined, source: undefined, server: undefined, execution: undefined };
-
 function Nothing({ filter, change }: { filter: LogsFilter; change: Change }) {
   const { last, since, before, ...facts } = filter;
   const isNarrow = Object.keys(facts).length > 0;
@@ -107,7 +105,7 @@ function Nothing({ filter, change }: { filter: LogsFilter; change: Change }) {
         {!isAll && (
           <Button onClick={() => change({ last: 'all', since: undefined, before: undefined })}>Look at all time</Button>
         )}
-        {isNarrow && <Button onClick={() => change(NOTHING)}>Clear the filter</Button>}
+        {isNarrow && <Button onClick={() => change(ANY)}>Clear the filter</Button>}
       </div>
     </Empty>
   );

@@ -11,6 +11,7 @@ import { useGlow } from '../../widgets/glow.ts';
 import { Menu, MenuItem, MenuLabel } from '../../widgets/menu.tsx';
 import { Scroll } from '../../widgets/scroll.tsx';
 import { Empty, Failed, Loading } from '../../widgets/states.tsx';
+import { Ago } from '../../widgets/time.tsx';
 import { TypedWords } from '../../widgets/typed_words.tsx';
 import { CreateUser } from './create.tsx';
 import { type Invitation, InvitationLink } from './invitation.tsx';
@@ -141,6 +142,9 @@ function Rows({ users }: { users: User[] }) {
             <th scope="col">State</th>
             <th scope="col">Roles</th>
             <th scope="col" className="only-wide">
+              Last sign-in
+            </th>
+            <th scope="col" className="only-wide">
               Kind
             </th>
             <th scope="col" className="only-wide">
@@ -172,6 +176,9 @@ function Row({ user }: { user: User }) {
         <UserState disabled={user.disabled} />
       </td>
       <td>{user.roles.join(', ') || <span className="soft">none</span>}</td>
+      <td className="soft only-wide">
+        {user.signed_in_at ? <Ago at={user.signed_in_at} suffix=" ago" /> : user.kind === 'person' && 'never'}
+      </td>
       <td className="soft only-wide">{words(user.kind)}</td>
       <td className="soft only-wide">{user.email}</td>
     </tr>

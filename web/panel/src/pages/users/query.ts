@@ -56,7 +56,9 @@ export const userRules = [
       if (type === 'user.sign_in.failed') return [];
       const [kind, id] = stream.split('/');
       if (kind === 'user') return [['users'], userKey(id ?? '')];
-      return [[...userKey((data as { user: string }).user), 'sessions']];
+      const key = [...userKey((data as { user: string }).user), 'sessions'];
+      // The list says when each signed in last.
+      return type === 'user.signed_in' ? [key, ['users']] : [key];
     },
   }),
   rule('token.*', { invalidate: ({ data }) => [[...userKey((data as { user: string }).user), 'tokens']] }),
