@@ -285,7 +285,7 @@ async fn a_search_that_reads_for_too_long_is_refused_and_is_no_fault_of_the_data
     // As slow as a table of some 100 million lines.
     let slow =
         "create or replace function log_filter(since timestamptz, before timestamptz, lowest smallint, source text,
-                    server text, execution uuid, words text[], batch bigint, upto bigint) returns text
+                    server text, execution uuid, words text[], fields_wanted json, batch bigint, upto bigint) returns text
                 language sql stable as $$ select 'pg_sleep(60) is not null' $$";
     execute(&world.owner, slow).await;
     let (_, failed) = server.app.database.counts();
