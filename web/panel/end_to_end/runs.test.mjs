@@ -29,7 +29,6 @@ before(async () => {
     greet: shell(`${colours}; for n in 1 2 3; do echo "hello $1 $n"; sleep 0.4; done; echo "beware" >&2`),
     count: shell(`seq -f 'line %.0f of the long run' 1 "$1"`),
     wait: shell(`while [ ! -e '${folder}/go' ]; do echo tick; sleep 0.1; done`),
-    flood: shell(`while [ ! -e '${folder}/dry' ]; do seq 20; sleep 0.02; done`),
     fail: shell('echo "cannot reach it" >&2; exit 3'),
   };
   const file = join(folder, 'commands.json');
@@ -215,66 +214,6 @@ test('what is printed while one reads elsewhere moves nothing, and is counted', 
   await pill.waitFor({ state: 'detached' });
   await writeFile(join(folder, 'go'), '');
   await page.locator('.run-title .chip[data-status=succeeded]').waitFor();
-  await context.close();
-});
-
-test('any scroll up ends following, however fast it prints, and the end begins it again', async () => {
-  const runbook = await write({ name: 'Flood', steps: [{ name: 'Print', command: { name: 'flood' } }] });
-  const { id } = await run(runbook);
-  const { page, context, errors } = await here.open(`/runs/${id}`, { viewport: { width: 1280, height: 500 } });
-  const lines = page.locator('.lines');
-  const pill = page.locator('.pill-end .pill', { hasText: /[\d,]+ new lines/ });
-  const top = () => lines.evaluate(({ scrollTop }) => scrollTop);
-  const moreIsCounted = async () => {
-    const before = await pill.textContent();
-    await until('more is counted', async () => (await pill.textContent()) !== before);
-  };
-  await until('there is more than fits', () => lines.evaluate((all) => all.scrollHeight > all.clientHeight + 2000));
-
-  // The bar is dragged, and lines are painted before the page hears of it.
-  const [dragged, painted] = await lines.evaluate(async (element) => {
-    const unheard = (event) => event.stopImmediatePropagation();
-    addEventListener('scroll', unheard, { capture: true });
-    element.scrollTop -= 300;
-    const to = element.scrollTop;
-    await new Promise((resolve) => {
-      const observer = new MutationObserver(resolve);
-      observer.observe(element, { attributes: true, childList: true, subtree: true });
-    });
-    removeEventListener('scroll', unheard, { capture: true });
-    element.dispatchEvent(new Event('scroll'));
-    return [to, element.scrollTop];
-  });
-  assert.equal(painted, dragged);
-  await moreIsCounted();
-  assert.equal(await top(), dragged);
-
-  // Where it is when a key is pressed: a moment before, it would be somewhere else.
-  await lines.evaluate((element) => {
-    addEventListener('keydown', () => (globalThis.pressedAt = element.scrollTop), { capture: true });
-  });
-  const isHigher = () => lines.evaluate(({ scrollTop }) => scrollTop < globalThis.pressedAt);
-  await lines.focus();
-  for (const key of ['PageUp', 'ArrowUp', 'Shift+Space', 'Home']) {
-    await page.keyboard.press('End');
-    await pill.waitFor({ state: 'detached' });
-    await until('the end is shown', () =>
-      lines.evaluate((all) => all.scrollHeight - all.scrollTop - all.clientHeight < 2),
-    );
-    await page.keyboard.press(key);
-    await pill.waitFor();
-    await until(`${key} leads upwards`, isHigher);
-    await moreIsCounted();
-    assert.ok(await isHigher(), `${key} is not taken back`);
-  }
-  // By the wheel to the end, which is further away every moment.
-  await lines.hover();
-  await page.mouse.wheel(0, 1_000_000_000);
-  await pill.waitFor({ state: 'detached' });
-  await writeFile(join(folder, 'dry'), '');
-  await page.locator('.run-title .chip[data-status=succeeded]').waitFor();
-  assert.equal(await pill.count(), 0);
-  assert.deepEqual(errors, []);
   await context.close();
 });
 

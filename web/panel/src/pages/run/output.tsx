@@ -2,7 +2,17 @@ import { cursorOf, type EventOf } from '@signalbox/client';
 import { accepted, useConnection, useSSE } from '@signalbox/client/react';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useLocation } from '@tanstack/react-router';
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import {
+  type RefObject,
+  type WheelEvent,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react';
 
 import { api, wordsOf } from '../../api.ts';
 import { useMay } from '../../session/session.tsx';
@@ -13,13 +23,14 @@ import { Loading } from '../../widgets/states.tsx';
 import { nextFound, useFound } from './find.ts';
 import { LineRow } from './line.tsx';
 import { CHUNK_LINES, createLines, type Line, type Lines } from './lines.ts';
-import { useTail } from './tail.ts';
 import { Toolbar } from './toolbar.tsx';
 
 /** In px; the style sheet has the same. */
 const LINE_PX = 24;
 /** Lines beyond those that can be seen, so that they are here when one scrolls to them. */
 const AHEAD_LINES = 100;
+/** Scrolled nearer to the end than this, one reads the end. In px. */
+const END_PX = 24;
 /** Whoever may not be told of lines asks for them so often. In ms. */
 const ASK_MS = 3000;
 /** Behind every line: what lies before it is the end. */
@@ -103,8 +114,6 @@ function Shown(props: { id: string; lines: Lines; total: number; linked: number 
     estimateSize: () => LINE_PX,
     overscan: 20,
   });
-  // At the end, that is what stays where it is.
-  virtual.shouldAdjustScrollPositionOnItemSizeChange = tail.follows ? () => false : undefined;
   useEffect(() => virtual.measure(), [wrap, virtual]);
   const rows = virtual.getVirtualItems();
   const [first, last] = [rows[0]?.index ?? 0, rows[rows.length - 1]?.index ?? 0];
@@ -171,7 +180,6 @@ function Shown(props: { id: string; lines: Lines; total: number; linked: number 
           tabIndex={0}
           onScroll={tail.scrolled}
           onWheel={tail.wheeled}
-          onKeyDown={tail.pressed}
         >
           <div className="lines-all" style={{ height: virtual.getTotalSize() }}>
             {rows.map(({ index, start }) => (
@@ -200,4 +208,40 @@ function Shown(props: { id: string; lines: Lines; total: number; linked: number 
       </div>
     </section>
   );
+}
+
+/** Stays at the end while one reads there, and nowhere else. */
+function useTail(scroller: RefObject<HTMLElement | null>, lines: Lines, total: number, from: boolean) {
+  const [follows, setFollows] = useState(from);
+  const lastTop = useRef(0);
+  const seen = useRef(total);
+  const isAtEnd = () => {
+    const { scrollTop, scrollHeight, clientHeight } = scroller.current!;
+    return scrollHeight - scrollTop - clientHeight < END_PX;
+  };
+  const isAtTop = () => scroller.current!.scrollTop === 0;
+  useLayoutEffect(() => {
+    if (!follows) return;
+    scroller.current!.scrollTop = scroller.current!.scrollHeight;
+    void lines.wantEnd();
+  });
+  const settle = () => {
+    // Only upwards is it left: downwards the end may run ahead.
+    if (scroller.current!.scrollTop < lastTop.current && !isAtEnd()) setFollows(false);
+    else if (isAtEnd() && lines.newest >= total) setFollows(true);
+    lastTop.current = scroller.current!.scrollTop;
+  };
+  // What was scrolled to has been loaded.
+  useEffect(settle, [lines.version]);
+  if (follows) seen.current = total;
+  return {
+    follows,
+    /** Lines that came since one reads elsewhere. */
+    news: total - seen.current,
+    leave: useCallback(() => setFollows(false), []),
+    follow: () => void lines.wantEnd().then(() => setFollows(true)),
+    scrolled: settle,
+    // Told before it has scrolled, so that what is printed at this moment does not take it back.
+    wheeled: ({ deltaY }: WheelEvent) => deltaY < 0 && !isAtTop() && setFollows(false),
+  };
 }
