@@ -18,7 +18,7 @@ use crate::postgres::{Database, QueryError};
 pub const WAITING_MOST: i64 = 100;
 /// Executions in a row, each started by an event of the one before. Rules that start each other are stopped here.
 pub const CHAIN_MOST: i32 = 8;
-/// Executions that follow from one first command in all. Rules that start several each are stopped here.
+/// Executions of one story in all. Rules that start several each are stopped here.
 pub const FOLLOWING_MOST: i64 = 64;
 /// Of events of executions, before the id of theirs.
 pub const ACTOR: &str = "automation:";

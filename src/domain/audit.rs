@@ -47,7 +47,7 @@ pub struct Filters {
     /// One actor's, by id or name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
-    /// What followed from one first command.
+    /// Of one story: what shares this correlation id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<Uuid>,
     /// Of one collaboration session.

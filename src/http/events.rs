@@ -60,7 +60,7 @@ pub struct EventView {
     permissions: Vec<String>,
     /// Collaboration session the command named.
     session_id: Option<String>,
-    /// Shared by all that follows from one first command.
+    /// Shared by all of one story: what one command, schedule or check began.
     correlation_id: Uuid,
     /// The event that led to it.
     causation_id: Option<Uuid>,

@@ -32,7 +32,7 @@ pub struct Cause {
     pub actor_name: String,
     /// Collaboration session the command came from, if it named one.
     pub session_id: Option<String>,
-    /// Shared by everything that follows from one first command.
+    /// Shared by everything of one story: what one command, schedule or check began.
     pub correlation_id: Uuid,
     /// The event that led to this command.
     pub causation_id: Option<Uuid>,

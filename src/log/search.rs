@@ -38,7 +38,7 @@ pub struct Search {
     pub actor: Option<String>,
     /// Done by whoever was called so then.
     pub actor_name: Option<String>,
-    /// Following from this first command.
+    /// Of this story.
     pub correlation_id: Option<Uuid>,
     /// Of a command that named this collaboration session.
     pub session: Option<String>,

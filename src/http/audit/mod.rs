@@ -69,7 +69,7 @@ impl Audit {
         stream: Query<Option<String>>,
         /// Done by: an id such as `user:0198…` or `system:import`, or the name they had then.
         actor: Query<Option<String>>,
-        /// What followed from one first command.
+        /// Of one story: what shares this correlation id.
         correlation_id: Query<Option<Uuid>>,
         /// One collaboration session.
         session: Query<Option<String>>,
@@ -136,7 +136,7 @@ impl Audit {
         stream: Query<Option<String>>,
         /// Done by: an id such as `user:0198…` or `system:import`, or the name they had then.
         actor: Query<Option<String>>,
-        /// What followed from one first command.
+        /// Of one story: what shares this correlation id.
         correlation_id: Query<Option<Uuid>>,
         /// One collaboration session.
         session: Query<Option<String>>,

@@ -41,7 +41,7 @@ impl Executions {
         runbook: Query<Option<Uuid>>,
         /// Started by what.
         trigger: Query<Option<TriggerKind>>,
-        /// All that followed from one first command.
+        /// All of one story: what shares this correlation id.
         correlation: Query<Option<Uuid>>,
         /// Rows of a page, 1 to 200; default 50.
         limit: Query<Option<i64>>,

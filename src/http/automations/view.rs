@@ -201,7 +201,7 @@ pub struct ExecutionView {
     reason: String,
     /// Executions that led to this one.
     depth: u32,
-    /// Shared by everything that follows from one first command.
+    /// Shared by everything of one story: what one command, schedule or check began.
     correlation_id: Uuid,
     status: ExecutionStatus,
     steps: Vec<StepRunView>,

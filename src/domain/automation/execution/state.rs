@@ -161,7 +161,7 @@ pub struct Execution {
     pub reason: String,
     /// Executions that led to this one.
     pub depth: u32,
-    /// Shared by everything that follows from one first command.
+    /// Shared by everything of one story: what one command, schedule or check began.
     pub correlation_id: Uuid,
     /// How far along.
     pub status: Status,

@@ -46,7 +46,7 @@ export interface components {
             before?: string;
             /**
              * Format: uuid
-             * @description What followed from one first command.
+             * @description Of one story: what shares this correlation id.
              */
             correlation_id?: string | null;
             /** @description Of one collaboration session. */

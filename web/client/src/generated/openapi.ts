@@ -2569,7 +2569,7 @@ export interface components {
             causation_id?: string | null;
             /**
              * Format: uuid
-             * @description Shared by all that follows from one first command.
+             * @description Shared by all of one story: what one command, schedule or check began.
              */
             correlation_id: string;
             /** @description The type's own facts; `GET /api/v1/event-types` has their schema. */
@@ -2709,7 +2709,7 @@ export interface components {
             cancel_reason?: string | null;
             /**
              * Format: uuid
-             * @description Shared by everything that follows from one first command.
+             * @description Shared by everything of one story: what one command, schedule or check began.
              */
             correlation_id: string;
             /**
@@ -6127,7 +6127,7 @@ export interface operations {
                 stream?: string;
                 /** @description Done by: an id such as `user:0198…` or `system:import`, or the name they had then. */
                 actor?: string;
-                /** @description What followed from one first command. */
+                /** @description Of one story: what shares this correlation id. */
                 correlation_id?: string;
                 /** @description One collaboration session. */
                 session?: string;
@@ -6228,7 +6228,7 @@ export interface operations {
                 stream?: string;
                 /** @description Done by: an id such as `user:0198…` or `system:import`, or the name they had then. */
                 actor?: string;
-                /** @description What followed from one first command. */
+                /** @description Of one story: what shares this correlation id. */
                 correlation_id?: string;
                 /** @description One collaboration session. */
                 session?: string;
@@ -6754,7 +6754,7 @@ export interface operations {
                 runbook?: string;
                 /** @description Started by what. */
                 trigger?: components["schemas"]["TriggerKind"];
-                /** @description All that followed from one first command. */
+                /** @description All of one story: what shares this correlation id. */
                 correlation?: string;
                 /** @description Rows of a page, 1 to 200; default 50. */
                 limit?: number;
